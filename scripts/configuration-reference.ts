@@ -1,0 +1,53 @@
+import { ConfigSchema } from '../packages/mainstay/src/server/config/schema.ts'
+
+interface OptionSchema {
+  readonly description?: string
+  readonly default?: unknown
+  readonly type?: string
+  readonly anyOf?: readonly { readonly const: unknown }[]
+  readonly items?: OptionSchema & { readonly properties?: Readonly<Record<string, OptionSchema>> }
+  readonly properties?: Readonly<Record<string, OptionSchema>>
+}
+
+const INTRODUCTION = `# Configuration
+
+Every option, made from the schema that checks them. An option is set, the later winning, by a \`masakari.conf\` that is
+imported (\`--import-conf\`), in the TOML file (\`--config\`), by an environment variable (\`MAINSTAY__SECTION__OPTION\`),
+with \`--set section.option=value\`, and by a flag of its own. Names that end in \`_ms\` are milliseconds.
+`
+
+/** The page \`docs/reference/configuration.md\`. */
+export function configurationPage(): string {
+  const sections = Object.entries(ConfigSchema.properties as Readonly<Record<string, OptionSchema>>)
+  return [INTRODUCTION, ...sections.map(([name, section]) => sectionText(name, section))].join('\n')
+}
+
+function sectionText(name: string, { properties = {} }: OptionSchema): string {
+  const rows = Object.entries(properties).map(
+    ([option, schema]) =>
+      `| \`${option}\` | ${typeText(schema)} | ${defaultText(schema)} | ${(schema.description ?? '').replaceAll('|', '\\|')} |`,
+  )
+  const tables = Object.entries(properties).flatMap(([option, { items }]) =>
+    items?.properties === undefined ? [] : [entryText(`${name}.${option}`, items.properties)],
+  )
+  return [`## ${name}\n`, '| option | kind | default | meaning |', '|---|---|---|---|', ...rows, '', ...tables].join(
+    '\n',
+  )
+}
+
+function entryText(name: string, properties: Readonly<Record<string, OptionSchema>>): string {
+  const rows = Object.entries(properties).map(
+    ([member, schema]) => `| \`${member}\` | ${typeText(schema)} | ${schema.description ?? ''} |`,
+  )
+  return [`Each entry of \`[[${name}]]\`:\n`, '| member | kind | meaning |', '|---|---|---|', ...rows, ''].join('\n')
+}
+
+function typeText({ type, anyOf, items }: OptionSchema): string {
+  if (anyOf !== undefined) return anyOf.map(({ const: value }) => `\`${String(value)}\``).join(', ')
+  if (type !== 'array') return type ?? ''
+  return items?.properties === undefined ? `list of ${typeText(items ?? {})}` : 'list of tables'
+}
+
+function defaultText({ default: fallback }: OptionSchema): string {
+  return fallback === undefined || fallback === '' ? '' : `\`${JSON.stringify(fallback).replaceAll('|', '\\|')}\``
+}

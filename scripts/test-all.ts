@@ -1,0 +1,43 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+import { installPackages, missingPackages, whyNotInstall } from './install-packages.ts'
+import { runStep, type Step } from './run-steps.ts'
+import { SYSTEM_PACKAGES } from './system-packages.ts'
+
+/**
+ * `npm run test:all`: the suites that need programs of the machine. Installs what is missing where it may, and turns the
+ * skips of what is missing all the same into failures.
+ */
+const missing = missingPackages(SYSTEM_PACKAGES)
+const obstacle = whyNotInstall()
+if (missing.length === 0) {
+  console.log('All packages that the tests need are installed.')
+} else {
+  for (const { name, neededBy } of missing) console.log(`missing: ${name} (${neededBy})`)
+  if (obstacle !== undefined) console.log(`Not installed: ${obstacle}. The tests that need them will fail.`)
+  else if (!(await installPackages(missing)))
+    console.log('Some could not be installed. The tests that need them will fail.')
+}
+
+const env = { MAINSTAY_TEST_ALL: '1' }
+const crash = fileURLToPath(new URL('../test/crash/run.ts', import.meta.url))
+const projects = ['engines', 'e2e', 'real'].flatMap((project) => ['--project', project])
+const steps: Step[] = [
+  ...(existsSync(crash) ? [{ title: 'crash', command: ['node', crash, '--json'], env } as const] : []),
+  // A unit test, but of programs that `npm test` does not install.
+  { title: 'completion', command: ['vitest', 'run', '--project', 'unit', 'packages/mainstay/src/cli/program'], env },
+  { title: 'tests', command: ['vitest', 'run', ...projects, ...process.argv.slice(2)], env },
+]
+
+// All of them, also after a failure: one run should show everything that is wrong.
+const outcomes = []
+for (const step of steps) outcomes.push(await runStep(step))
+process.stdout.write('\n')
+for (const { title, code, lastLine } of outcomes) {
+  // The last is the closing line of the tests, as people and scripts look for it.
+  console.log(
+    title === 'tests' ? lastLine : `${title}: ${code === 0 ? 'passed' : `failed (exit ${code})`}: ${lastLine}`,
+  )
+}
+process.exitCode = outcomes.some(({ code }) => code !== 0) ? 1 : 0

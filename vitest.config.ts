@@ -1,0 +1,59 @@
+import { mockguard } from '@mainstay/mockguard'
+import { defineConfig } from 'vitest/config'
+
+/**
+ * The suites. `unit` needs nothing but Node; the others need programs of the machine and say so when one is missing.
+ * A file's place decides its suite: sources carry their unit tests, `test/<suite>/` holds what crosses rooms.
+ * Each is guarded: a unit test that leaves a mock, a variable, a listener or a fake clock behind fails,
+ * one of the other suites is told of.
+ */
+const excluded = ['**/node_modules/**', '**/dist/**', '**/fixtures/**']
+
+export default defineConfig({
+  test: {
+    reporters: ['default', './scripts/closing-line-reporter.ts'],
+    globals: false,
+    unstubEnvs: true,
+    projects: [
+      {
+        plugins: [mockguard({ mode: 'fail' })],
+        test: {
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts', 'test/*.test.ts', 'test/unit/**/*.test.ts'],
+          exclude: excluded,
+        },
+      },
+      {
+        plugins: [mockguard({ mode: 'warn' })],
+        test: {
+          name: 'engines',
+          include: ['test/engines/**/*.test.ts'],
+          exclude: excluded,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        plugins: [mockguard({ mode: 'warn' })],
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          exclude: excluded,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        plugins: [mockguard({ mode: 'warn' })],
+        test: {
+          name: 'real',
+          include: ['test/real/**/*.test.ts'],
+          exclude: excluded,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+})
