@@ -1,0 +1,127 @@
+import { join } from 'node:path'
+import { TestkitError } from '../errors.ts'
+import type { ReaperClient } from '../reaper/reaper-client.ts'
+import type { ManagedServer } from '../server.ts'
+import type { ServerContext } from '../spec.ts'
+import type { DatabaseSpec, ProvisionedDatabase } from './database-spec.ts'
+import { parseDatabaseUrl } from './database-url.ts'
+import { provisionMysql, recreateMysql } from './mysql.ts'
+import { provisionPostgres, recreatePostgres } from './postgres.ts'
+import { provisionRedis } from './redis.ts'
+import { provisionSqlite } from './sqlite.ts'
+
+/** Name under which the cluster's own database is kept; no server may be called so. */
+const clusterWide = '*'
+
+/** The databases of a cluster: each made once, however often its server starts. Source: testkit.md A6. */
+export class ClusterDatabases {
+  readonly #dir: string
+  readonly #runId: string
+  readonly #reaper: ReaperClient
+  readonly #cluster: DatabaseSpec | undefined
+  readonly #made = new Map<string, Promise<ProvisionedDatabase>>()
+  readonly #ownPorts = new Set<number>()
+  #count = 0
+
+  constructor(options: { dir: string; runId: string; reaper: ReaperClient; cluster: DatabaseSpec | undefined }) {
+    this.#dir = options.dir
+    this.#runId = options.runId
+    this.#reaper = options.reaper
+    this.#cluster = options.cluster
+  }
+
+  /** The database of a server: its own, or the cluster's; undefined when there is neither. */
+  async of(
+    server: ManagedServer,
+    context: ServerContext<object>,
+    override: string | undefined,
+  ): Promise<ProvisionedDatabase | undefined> {
+    const declared = server.spec.database
+    const own = declared !== undefined && !('shareWith' in declared) ? declared : undefined
+    const spec = own ?? this.#cluster
+    if (spec === undefined) return undefined
+    const name = own === undefined ? clusterWide : server.name
+    let made = this.#made.get(name)
+    if (made === undefined) {
+      for (const other of Object.values(context.deps))
+        for (const port of Object.values(other.ports)) this.#ownPorts.add(port)
+      made = this.#make(spec, own === undefined ? this.#dir : context.dataDir, override)
+      this.#made.set(name, made)
+      // A failed migration is tried again by the next start.
+      made.catch(() => this.#made.delete(name))
+    }
+    return await made
+  }
+
+  async reset(server: ManagedServer): Promise<void> {
+    const made = this.#made.get(this.#made.has(server.name) ? server.name : clusterWide)
+    if (made === undefined)
+      throw new TestkitError('TK_BAD_SPEC', `server "${server.name}" has no database of its own that was made`)
+    await (await made).reset({ live: server.pid !== undefined || server.isInline })
+  }
+
+  /** Closes connections; drops what was made on servers that outlive the cluster. */
+  async close(): Promise<void> {
+    const errors: unknown[] = []
+    for (const made of this.#made.values()) {
+      const database = await made
+      const { port } = parseDatabaseUrl(database.url)
+      try {
+        if (port === undefined || !this.#ownPorts.has(port)) await database.drop()
+      } catch (error) {
+        errors.push(error)
+      }
+      await database.close()
+      this.#reaper.tell({ event: 'forget-db', id: database.url })
+    }
+    this.#made.clear()
+    if (errors.length > 0) throw new AggregateError(errors, 'databases could not be dropped')
+  }
+
+  async #make(spec: DatabaseSpec, dataDir: string, override: string | undefined): Promise<ProvisionedDatabase> {
+    const given = typeof spec.url === 'function' ? spec.url() : spec.url
+    // The variable names an SQL server; a Redis database is not to be put there.
+    const everywhere = spec.engine === 'redis' ? undefined : process.env['MAINSTAY_TEST_DATABASE_URL']
+    const url = override ?? everywhere ?? given
+    const scheme = url === undefined ? 'sqlite' : parseDatabaseUrl(url).scheme
+    const freshName = `t_${this.#runId.slice(0, 8)}_${++this.#count}`
+    const database = await this.#provision(spec, { scheme, url: url ?? '', freshName, dataDir })
+    const command = database.dropCommand
+    if (command !== undefined) this.#reaper.tell({ event: 'db', id: database.url, ...command })
+    return database
+  }
+
+  async #provision(
+    spec: DatabaseSpec,
+    where: { scheme: string; url: string; freshName: string; dataDir: string },
+  ): Promise<ProvisionedDatabase> {
+    switch (where.scheme) {
+      case 'sqlite': {
+        const path = where.url === '' ? join(where.dataDir, 'test.sqlite') : parseDatabaseUrl(where.url).database
+        return await provisionSqlite({ ...spec, engine: 'sqlite' }, path)
+      }
+      case 'postgres':
+        return await provisionPostgres({ ...spec, engine: 'postgres' }, where.url, where.freshName)
+      case 'mysql':
+      case 'mariadb':
+        return await provisionMysql({ ...spec, engine: 'mysql' }, where.url, where.freshName)
+      default:
+        return await provisionRedis({ ...spec, engine: 'redis' }, where.url, this.#reaper)
+    }
+  }
+}
+
+/**
+ * Empties a database outside of any cluster: drop and create, for SQLite nothing (the file is kept to look at). Throws
+ * TK_DATABASE_REFUSED for a name that is not a test's, TK_BAD_SPEC for an unknown scheme. Source: testkit.md A1.3, A6.
+ */
+export async function resetDatabase(url: string): Promise<void> {
+  const { scheme } = parseDatabaseUrl(url)
+  if (scheme === 'sqlite') return
+  if (scheme === 'postgres') return await recreatePostgres(url)
+  if (scheme === 'mysql' || scheme === 'mariadb') return await recreateMysql(url)
+  throw new TestkitError(
+    'TK_DATABASE_REFUSED',
+    `databases of the scheme "${scheme}" are emptied only when leased by a cluster`,
+  )
+}

@@ -1,0 +1,48 @@
+import type { Row } from '../spec.ts'
+
+export type DatabaseEngineName = 'sqlite' | 'postgres' | 'mysql' | 'redis'
+
+/** What a migration is given. */
+export interface MigrationContext {
+  /** The database to migrate: empty, and nobody else's. */
+  readonly url: string
+  /** Its file, for SQLite. */
+  readonly path: string
+  readonly dir: string
+}
+
+/** The database of a server. Source: testkit.md A6. */
+export interface DatabaseSpec {
+  readonly engine: DatabaseEngineName
+  /**
+   * A database server, or one named database on it. Without a name a fresh `t_…` database is made. Overridden by the
+   * start override `dbUrl`, then by MAINSTAY_TEST_DATABASE_URL. Default for SQLite: a file in the server's data folder.
+   */
+  readonly url?: string | (() => string)
+  /** Makes the schema: a function, or a command in which `%(dbUrl)s` and `%(dbPath)s` are replaced. */
+  readonly migrate: ((ctx: MigrationContext) => Promise<void>) | readonly string[]
+  /** What the schema is made from: a change of these files makes a new template. */
+  readonly sources?: readonly (string | URL)[]
+  /** false: migrate every time. A path or name: take that as template. Default: the machine-wide cache. */
+  readonly template?: string | false
+  /** Rows put into each fresh copy. */
+  readonly seed?: (ctx: MigrationContext) => Promise<void>
+}
+
+/** A database that belongs to one cluster. */
+export interface ProvisionedDatabase {
+  readonly engine: DatabaseEngineName
+  readonly url: string
+  sql(statement: string, params: readonly unknown[]): Promise<Row[]>
+  /**
+   * Back to the state after migration and seed. `live`: a server has it open; a SQLite file then only loses its rows,
+   * and the seed with them.
+   */
+  reset(options: { live: boolean }): Promise<void>
+  /** Closes connections opened by `sql`. */
+  close(): Promise<void>
+  /** Removes it, unless it is a file of the cluster's folder. */
+  drop(): Promise<void>
+  /** For the reaper: a command that removes it when this process cannot. */
+  readonly dropCommand?: { readonly command: readonly string[]; readonly env: Record<string, string> }
+}

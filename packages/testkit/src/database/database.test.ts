@@ -1,0 +1,190 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, test, vi } from 'vitest'
+import { Cluster } from '../cluster.ts'
+import { homeDir, removeQuietly } from '../home.ts'
+import { openDescriptors } from '../process/process-table.ts'
+import { runProgram } from '../process/run.ts'
+import type { ServerSpec } from '../spec.ts'
+import { httpServer, rejection, script, withCluster } from '../testing/fixture-server.ts'
+import { resetDatabase } from './cluster-databases.ts'
+import type { DatabaseSpec } from './database-spec.ts'
+import { parseDatabaseUrl, withDatabase } from './database-url.ts'
+
+const work = join(homeDir('own-tests'), `database-${process.pid}`)
+mkdirSync(work, { recursive: true })
+afterAll(() => removeQuietly(work))
+
+const counter = fileURLToPath(new URL('../../fixtures/count-migrations.ts', import.meta.url))
+const migrations = (file: string): number => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').length - 1 : 0)
+
+/** A migration that counts itself. */
+function countingSpec(file: string, more: Partial<DatabaseSpec> = {}): DatabaseSpec {
+  return {
+    engine: 'sqlite',
+    migrate: [
+      'sh',
+      '-c',
+      `echo migrated >> ${file}; python3 -c "import sqlite3; sqlite3.connect('%(dbPath)s').execute('create table t (name text)')"`,
+    ],
+    ...more,
+  }
+}
+
+const oneshot = (database: DatabaseSpec): ServerSpec => script('', { launch: 'oneshot', database })
+
+describe('databases (testkit.md A6)', { timeout: 180_000 }, () => {
+  test('H-46 H-47 eight workers migrate once; changed sources migrate again', { timeout: 180_000 }, async () => {
+    const env = { ...process.env, COUNT_FILE: join(work, 'count'), SOURCE_FILE: join(work, 'schema.sql') }
+    writeFileSync(env.SOURCE_FILE, `version 1 ${process.pid}`)
+    const runs = await Promise.all(Array.from({ length: 8 }, () => runProgram([process.execPath, counter], { env })))
+    expect(runs.map(({ stdout }) => stdout)).toEqual(Array.from({ length: 8 }, () => '[{"rows":1}]\n'))
+    expect(migrations(env.COUNT_FILE)).toBe(1)
+    writeFileSync(env.SOURCE_FILE, `version 2 ${process.pid}`)
+    await runProgram([process.execPath, counter], { env })
+    expect(migrations(env.COUNT_FILE)).toBe(2)
+  })
+
+  test('H-48 a failed migration publishes nothing and is tried again', async () => {
+    vi.stubEnv('MAINSTAY_TESTKIT_DIR', join(work, 'home'))
+    const flag = join(work, 'broken')
+    const path = join(work, 'tries')
+    writeFileSync(flag, '')
+    const spec: DatabaseSpec = {
+      engine: 'sqlite',
+      migrate: [
+        'sh',
+        '-c',
+        `echo x >> ${path}; test ! -e ${flag} || { echo 'column is missing' >&2; exit 3; }; : > '%(dbPath)s'`,
+      ],
+    }
+    await withCluster([oneshot(spec)], async (cluster) => {
+      const error = await rejection(cluster.start('script'))
+      expect(error.message).toContain('column is missing')
+      expect(readdirSync(homeDir('templates')).filter((name) => name.includes('building'))).toEqual([])
+      removeQuietly(flag)
+      await cluster.start('script')
+      expect(migrations(path)).toBe(2)
+    })
+  })
+
+  test('H-49 the template can be given, switched off, and must exist', async () => {
+    const file = join(work, 'given')
+    const { DatabaseSync } = await import('node:sqlite')
+    const given = new DatabaseSync(join(work, 'given.sqlite'))
+    given.exec("create table t (name text); insert into t values ('given')")
+    given.close()
+    try {
+      vi.stubEnv('MAINSTAY_TEST_DB_TEMPLATE', join(work, 'given.sqlite'))
+      await withCluster([oneshot(countingSpec(file))], async (cluster) => {
+        await cluster.start('script')
+        expect(await cluster.get('script').sql('select * from t')).toEqual([{ name: 'given' }])
+      })
+      expect(migrations(file)).toBe(0)
+      vi.stubEnv('MAINSTAY_TEST_DB_TEMPLATE', 'off')
+      for (const round of [1, 2]) {
+        await withCluster([oneshot(countingSpec(file))], (cluster) => cluster.start('script'))
+        expect(migrations(file)).toBe(round)
+      }
+      vi.stubEnv('MAINSTAY_TEST_DB_TEMPLATE', '/does/not/exist.sqlite')
+      await withCluster([oneshot(countingSpec(file))], async (cluster) => {
+        await expect(cluster.start('script')).rejects.toThrow('/does/not/exist.sqlite does not exist')
+      })
+    } finally {
+      vi.unstubAllEnvs()
+    }
+  })
+
+  test.each(['mysql://root@127.0.0.1/production', 'postgres://root@127.0.0.1/production', 'mariadb://h/testing'])(
+    'H-54 a reset of %s is refused before anybody is asked',
+    async (url) => {
+      expect(await rejection(resetDatabase(url))).toMatchObject({ code: 'TK_DATABASE_REFUSED' })
+    },
+  )
+
+  test('H-55 a failing test keeps its SQLite file, a passing one does not', async () => {
+    for (const failed of [true, false]) {
+      const cluster = await Cluster.create({ name: 'kept', servers: [oneshot(countingSpec(join(work, 'kept')))] })
+      await cluster.start('script')
+      const path = join(cluster.get('script').folders.dataDir, 'test.sqlite')
+      const { keptDir } = await cluster.dispose({ failed })
+      expect(existsSync(path)).toBe(failed)
+      expect(keptDir).toBe(failed ? cluster.dir : undefined)
+      removeQuietly(cluster.dir)
+    }
+  })
+
+  test('H-56 sql() sees what the server wrote, and closes its connection', async () => {
+    const writer = script(
+      "new (require('node:sqlite').DatabaseSync)(process.env.DB).exec(\"insert into t values ('from the server')\")",
+      {
+        launch: 'oneshot',
+        database: countingSpec(join(work, 'writer')),
+        env: ({ dbUrl }) => ({ DB: parseDatabaseUrl(dbUrl).database }),
+      },
+    )
+    const cluster = await Cluster.create({ keep: 'never', servers: [writer] })
+    await cluster.start('script')
+    const rows = await cluster.get('script').sql('select name from t where name like ?', ['from%'])
+    expect(rows).toEqual([{ name: 'from the server' }])
+    const path = join(cluster.get('script').folders.dataDir, 'test.sqlite')
+    const open = (): boolean => openDescriptors(process.pid).some(({ target }) => target === path)
+    expect(open()).toBe(true)
+    await cluster.dispose()
+    expect(open()).toBe(false)
+  })
+
+  test('H-57 a shared database is made once: the second server finds the first one’s rows', async () => {
+    const first = { ...oneshot(countingSpec(join(work, 'shared'))), name: 'first' }
+    const second = script('', {
+      name: 'second',
+      launch: 'oneshot',
+      database: { shareWith: 'first' },
+      dependsOn: ['first'],
+    })
+    await withCluster([first, second], async (cluster) => {
+      await cluster.start('first')
+      await cluster.get('first').sql("insert into t values ('first')")
+      await cluster.start('second')
+      expect(await cluster.get('second').sql('select * from t')).toEqual([{ name: 'first' }])
+      expect(cluster.get('second').dbUrl).toBe(cluster.get('first').dbUrl)
+      await cluster.start('first')
+      expect(await cluster.get('second').sql('select * from t')).toHaveLength(1)
+      await cluster.resetDatabase('first')
+      expect(await cluster.get('second').sql('select * from t')).toEqual([])
+    })
+  })
+
+  test('a running server’s SQLite database loses its rows and keeps its file', async () => {
+    await withCluster([httpServer({ database: countingSpec(join(work, 'live')) })], async (cluster) => {
+      const api = cluster.get('api')
+      await api.start()
+      await api.sql("insert into t values ('x')")
+      await cluster.resetDatabase('api')
+      expect(await api.sql('select count(*) as n from t')).toEqual([{ n: 0 }])
+    })
+  })
+
+  test.each([
+    [
+      'mysql://root@h/db',
+      { scheme: 'mysql', user: 'root', password: undefined, host: 'h', port: undefined, database: 'db' },
+    ],
+    ['mysql+pymysql://root:@h:3307/db', { scheme: 'mysql', password: '', port: 3307 }],
+    ['mysql://u:p%40ss@h/db', { password: 'p@ss' }],
+    [
+      'postgresql://u@[::1]:5433/test_a?host=/run',
+      { scheme: 'postgres', host: '::1', port: 5433, query: { host: '/run' } },
+    ],
+    ['sqlite:////tmp/a%20b.sqlite', { scheme: 'sqlite', database: '/tmp/a b.sqlite' }],
+    ['redis://127.0.0.1:80/3', { port: 80, database: '3' }],
+  ])('the URL %s is understood', (url, parts) => {
+    expect(parseDatabaseUrl(url)).toMatchObject(parts)
+  })
+
+  test('another database of the same server keeps everything else of the URL', () => {
+    expect(withDatabase('mysql://u:p%40ss@h:1/db?x=1', 't_1')).toBe('mysql://u:p%40ss@h:1/t_1?x=1')
+    expect(() => parseDatabaseUrl('oracle://h/db')).toThrow('the scheme "oracle" are not known')
+  })
+})

@@ -1,0 +1,170 @@
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
+import { systemCode } from '../errors.ts'
+
+/**
+ * The kernel's process table, as far as the kit needs it.
+ *
+ * A number alone does not name a process: the kernel uses it again. A process is named by its number together with
+ * the moment it started. A zombie is dead: it holds no port, no file, no memory; only its parent has not asked yet.
+ *
+ * On systems without `/proc` the lists are empty and liveness falls back to signal 0.
+ */
+export interface ProcessEntry {
+  readonly pid: number
+  readonly parentPid: number
+  readonly groupId: number
+  /** One letter of proc(5): R, S, D, T, Z, … */
+  readonly state: string
+  /** Clock ticks after boot. */
+  readonly startTicks: number
+  readonly cpuTicks: number
+  readonly threads: number
+}
+
+/** A process and the moment it started. `startTicks` is 0 where the system does not tell. */
+export interface ProcessIdentity {
+  readonly pid: number
+  readonly startTicks: number
+}
+
+const hasProc = process.platform === 'linux'
+
+export function readProcess(pid: number): ProcessEntry | undefined {
+  const text = hasProc ? readQuietly(`/proc/${pid}/stat`) : undefined
+  if (text === undefined) return undefined
+  // The command stands in parentheses and may itself contain anything: read on after the last one.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  const number = (index: number): number => Number(fields[index - 3])
+  return {
+    pid,
+    state: fields[0] ?? '?',
+    parentPid: number(4),
+    groupId: number(5),
+    cpuTicks: number(14) + number(15),
+    threads: number(20),
+    startTicks: number(22),
+  }
+}
+
+export function listPids(): number[] {
+  if (!hasProc) return []
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0)
+}
+
+export function listProcesses(): ProcessEntry[] {
+  return listPids()
+    .map(readProcess)
+    .filter((entry) => entry !== undefined)
+}
+
+export function identityOf(pid: number): ProcessIdentity {
+  return { pid, startTicks: readProcess(pid)?.startTicks ?? 0 }
+}
+
+/** True while the very process runs that was meant; false for its successor under the same number and for a zombie. */
+export function isAlive(identity: ProcessIdentity): boolean {
+  if (!hasProc) return answersSignal(identity.pid)
+  const entry = readProcess(identity.pid)
+  return (
+    entry !== undefined && !isDead(entry) && (identity.startTicks === 0 || entry.startTicks === identity.startTicks)
+  )
+}
+
+/** The living members of a process group. */
+export function groupMembers(groupId: number): ProcessEntry[] {
+  return listProcesses().filter((entry) => entry.groupId === groupId && !isDead(entry))
+}
+
+/**
+ * The living members of the group that this very process leads or led. While one of them lives the kernel gives the
+ * group's number to nobody; once they are gone a stranger may lead a group of that number.
+ */
+export function groupLedBy(leader: ProcessIdentity): ProcessEntry[] {
+  if (leader.pid === 0) return []
+  const present = readProcess(leader.pid)
+  if (present !== undefined && present.startTicks !== leader.startTicks) return []
+  return groupMembers(leader.pid).filter((entry) => entry.startTicks >= leader.startTicks)
+}
+
+/** The living processes whose environment contains all of these `NAME=value` entries. */
+export function findByEnvironment(entries: readonly string[]): ProcessEntry[] {
+  return listPids()
+    .filter((pid) => pid !== process.pid && hasEnvironment(pid, entries))
+    .map(readProcess)
+    .filter((entry) => entry !== undefined)
+    .filter((entry) => !isDead(entry))
+}
+
+/** The command line, for messages. */
+export function commandOf(pid: number): string {
+  const line = readQuietly(`/proc/${pid}/cmdline`)?.replaceAll('\0', ' ').trim()
+  return line === undefined || line === '' ? (readQuietly(`/proc/${pid}/comm`)?.trim() ?? '?') : line
+}
+
+/** The open descriptors of a process: number and target. Empty when we may not look. */
+export function openDescriptors(pid: number): { fd: number; target: string }[] {
+  const folder = `/proc/${pid}/fd`
+  try {
+    return readdirSync(folder).flatMap((fd) => {
+      const target = readLinkQuietly(`${folder}/${fd}`)
+      return target === undefined ? [] : [{ fd: Number(fd), target }]
+    })
+  } catch (error) {
+    if (isGone(error)) return []
+    throw error
+  }
+}
+
+/** Sends a signal; false when there is nobody to receive it. A negative number addresses a group. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal)
+  } catch (error) {
+    if (systemCode(error) === 'ESRCH' || systemCode(error) === 'EPERM') return false
+    throw error
+  }
+}
+
+function isDead(entry: ProcessEntry): boolean {
+  return entry.state === 'Z' || entry.state === 'X'
+}
+
+function answersSignal(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return systemCode(error) === 'EPERM'
+  }
+}
+
+function hasEnvironment(pid: number, entries: readonly string[]): boolean {
+  const text = readQuietly(`/proc/${pid}/environ`)
+  if (text === undefined || text === '') return false
+  const framed = `\0${text}`
+  return entries.every((entry) => framed.includes(`\0${entry}\0`))
+}
+
+function readQuietly(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw error
+  }
+}
+
+function readLinkQuietly(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw error
+  }
+}
+
+/** A process may end, or belong to somebody else, between any two looks at it. */
+function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(systemCode(error) ?? '')
+}

@@ -1,0 +1,219 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
+import { monotonicMs, pollUntil } from '../clock.ts'
+import { TestkitError } from '../errors.ts'
+import type { ExitInfo, StopPolicy } from '../spec.ts'
+import {
+  findByEnvironment,
+  groupLedBy,
+  identityOf,
+  isAlive,
+  sendSignal,
+  type ProcessEntry,
+  type ProcessIdentity,
+} from './process-table.ts'
+
+/** Everything needed to start one process; descriptors stand in the child from 3 on, in order. */
+export interface SpawnRequest {
+  readonly command: readonly string[]
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+  readonly user: { readonly uid: number; readonly gid: number } | undefined
+  readonly descriptors: readonly number[]
+  readonly onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
+  /** Environment entries by which descendants that left the group are found. */
+  readonly marker: readonly string[]
+}
+
+/** Output may still be on its way when the exit is known: it is over when none came for so long. */
+const outputQuietMs = 100
+/** A descendant may hold the pipe, and write, for ever. */
+const outputLimitMs = 2000
+/** After SIGKILL only a system call that cannot be interrupted keeps a process. */
+const killDeadlineMs = 10_000
+
+/**
+ * A process that leads its own session and group.
+ *
+ *   running ──signal to the leader──▶ ──graceMs: to the group──▶ ──killAfterMs: SIGKILL to the group──▶ exited
+ *
+ * Invariant: nothing is signalled by number alone; whoever is signalled was looked at with its start time just before.
+ * After the leader's end no member of the group and no descendant with the marker is left. Source: testkit.md A5.3.
+ */
+export class ServerProcess {
+  readonly identity: ProcessIdentity
+  readonly exited: Promise<ExitInfo>
+  /** Aborts when the process has ended. */
+  readonly ended: AbortSignal
+  readonly #child: ChildProcess
+  readonly #marker: readonly string[]
+  #exit: ExitInfo | undefined
+  #stopSignal: NodeJS.Signals | undefined
+  #expected: StopPolicy['expectExit']
+  #escalated = false
+
+  constructor(request: SpawnRequest) {
+    const [program = '', ...args] = request.command
+    this.#marker = request.marker
+    this.#child = spawn(program, args, {
+      cwd: request.cwd,
+      env: { ...request.env },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe', ...request.descriptors],
+      ...request.user,
+    })
+    const ended = new AbortController()
+    this.ended = ended.signal
+    this.exited = this.#watch(request, ended)
+    // Whoever does not wait for the end is not to be punished by its failure.
+    this.exited.catch(() => undefined)
+    this.identity = identityOf(this.#child.pid ?? 0)
+  }
+
+  get pid(): number {
+    return this.identity.pid
+  }
+
+  get exit(): ExitInfo | undefined {
+    return this.#exit
+  }
+
+  /** False when there is nobody left to receive it. */
+  signal(signal: NodeJS.Signals, to: 'leader' | 'group' = 'leader'): boolean {
+    if (this.#exit !== undefined || this.pid === 0 || !isAlive(this.identity)) return false
+    return sendSignal(to === 'group' ? -this.pid : this.pid, signal)
+  }
+
+  /** The living members of the group. */
+  members(): ProcessEntry[] {
+    return groupLedBy(this.identity)
+  }
+
+  /** Stops within the policy's deadline. Throws TK_STOP_FAILED when even SIGKILL did not end it. */
+  async stop(policy: StopPolicy): Promise<ExitInfo> {
+    const { signal = 'SIGTERM', graceMs = 5000, killAfterMs = 7000, deadlineMs = 10_000 } = policy
+    this.#stopSignal = signal
+    this.#expected = policy.expectExit
+    this.signal(signal)
+    this.signal('SIGCONT', 'group')
+    if (!(await this.endsWithin(graceMs))) {
+      this.#escalated = true
+      this.signal(signal, 'group')
+      if (!(await this.endsWithin(killAfterMs - graceMs))) {
+        this.signal('SIGKILL', 'group')
+        if (!(await this.endsWithin(deadlineMs - killAfterMs))) {
+          throw new TestkitError(
+            'TK_STOP_FAILED',
+            `process ${this.pid} still runs ${deadlineMs} ms after ${signal}; SIGKILL did not end it`,
+          )
+        }
+      }
+    }
+    const exit = await this.exited
+    await this.removeStragglers()
+    return exit
+  }
+
+  /**
+   * A fault, not a stop: the signal goes to the whole group, and nothing harder follows.
+   *
+   * @throws TestkitError TK_STOP_FAILED when it has not ended after `deadlineMs`, default 10 s
+   */
+  async kill(signal: NodeJS.Signals, deadlineMs: number = killDeadlineMs): Promise<ExitInfo> {
+    this.#stopSignal = signal
+    this.signal(signal, 'group')
+    if (signal !== 'SIGKILL') this.signal('SIGCONT', 'group')
+    if (!(await this.endsWithin(deadlineMs))) {
+      throw new TestkitError('TK_STOP_FAILED', `process ${this.pid} still runs ${deadlineMs} ms after ${signal}`)
+    }
+    const exit = await this.exited
+    await this.removeStragglers()
+    return exit
+  }
+
+  /** Ends what the leader left behind: members of the group, and descendants that moved out of it. */
+  async removeStragglers(): Promise<void> {
+    for (const entry of this.members()) if (isAlive(entry)) sendSignal(entry.pid, 'SIGKILL')
+    await endStragglers(this.#marker)
+  }
+
+  /** Whether it ends by itself in this time. */
+  async endsWithin(ms: number): Promise<boolean> {
+    if (this.#exit !== undefined) return true
+    const late = new AbortController()
+    try {
+      return await Promise.race([this.exited.then(() => true), delay(Math.max(0, ms), false, { signal: late.signal })])
+    } finally {
+      late.abort()
+    }
+  }
+
+  async #watch(request: SpawnRequest, ended: AbortController): Promise<ExitInfo> {
+    const child = this.#child
+    let heardAt = 0
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream]?.on('data', (chunk: Buffer) => {
+        heardAt = monotonicMs()
+        request.onOutput(stream, chunk)
+      })
+    }
+    let closed = false
+    child.once('close', () => {
+      closed = true
+    })
+    try {
+      const { code, signal } = await new Promise<{ code: number | null; signal: NodeJS.Signals | null }>(
+        (resolve, reject) => {
+          child.once('error', (cause) =>
+            reject(
+              new TestkitError('TK_CANNOT_EXECUTE', `cannot execute ${request.command.join(' ')}: ${cause.message}`, {
+                cause,
+              }),
+            ),
+          )
+          child.once('exit', (exitCode, exitSignal) => resolve({ code: exitCode, signal: exitSignal }))
+        },
+      )
+      const exitedAt = monotonicMs()
+      // A starved loop sees its timers before its pipes: each look comes after a turn that has read them.
+      await pollUntil(
+        async () => {
+          await nextTurn()
+          return closed || monotonicMs() - Math.max(heardAt, exitedAt) >= outputQuietMs
+        },
+        { timeoutMs: outputLimitMs, intervalMs: 5 },
+      )
+      this.#exit = { code, signal, escalated: this.#escalated, clean: this.#isClean(code, signal) }
+      return this.#exit
+    } finally {
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+      ended.abort()
+    }
+  }
+
+  #isClean(code: number | null, signal: NodeJS.Signals | null): boolean {
+    if (signal !== null) return signal === this.#stopSignal
+    if (code === 0) return true
+    const expected = this.#expected
+    if (expected === undefined || expected === 'signal' || code === null) return false
+    return typeof expected === 'number' ? code === expected : expected.includes(code)
+  }
+}
+
+/** Ends the processes that carry all entries of a marker in their environment: politely, then by force. */
+export async function endStragglers(marker: readonly string[]): Promise<void> {
+  const first = findByEnvironment(marker)
+  if (first.length === 0) return
+  for (const entry of first) if (isAlive(entry)) sendSignal(entry.pid, 'SIGTERM')
+  for (const entry of first) if (isAlive(entry)) sendSignal(entry.pid, 'SIGCONT')
+  await pollUntil(() => findByEnvironment(marker).length === 0, { timeoutMs: 500 })
+  await pollUntil(
+    () => {
+      const left = findByEnvironment(marker)
+      for (const entry of left) if (isAlive(entry)) sendSignal(entry.pid, 'SIGKILL')
+      return left.length === 0
+    },
+    { timeoutMs: 2000 },
+  )
+}

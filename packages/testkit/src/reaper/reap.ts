@@ -1,0 +1,67 @@
+import { freeDeadLock, removeQuietly } from '../home.ts'
+import { pollUntil } from '../clock.ts'
+import {
+  findByEnvironment,
+  groupLedBy,
+  isAlive,
+  sendSignal,
+  type ProcessEntry,
+  type ProcessIdentity,
+} from '../process/process-table.ts'
+import { runProgram } from '../process/run.ts'
+import type { Ledger } from './ledger.ts'
+
+/** Between the polite and the hard signal. */
+const graceMs = 400
+
+/** Ends and removes everything in the ledger. Order: processes, databases, leases, mounts, folders. */
+export async function reap(ledger: Ledger, options: { keep: boolean }): Promise<void> {
+  const targets = (): ProcessEntry[] => remaining(ledger)
+  signalAll(targets(), 'SIGCONT')
+  const leaders = [...ledger.processes.values()]
+  for (const leader of leaders) signalAll([leader], leader.signal)
+  const asked = new Set(leaders.map((leader) => leader.pid))
+  signalAll(
+    targets().filter((entry) => !asked.has(entry.pid)),
+    'SIGTERM',
+  )
+  await pollUntil(() => targets().length === 0, { timeoutMs: graceMs, intervalMs: 20 })
+  await pollUntil(
+    () => {
+      const left = targets()
+      signalAll(left, 'SIGKILL')
+      return left.length === 0
+    },
+    { timeoutMs: 2000, intervalMs: 20 },
+  )
+  await Promise.allSettled([...ledger.databases.values()].map(dropDatabase))
+  await Promise.allSettled([...ledger.leases].map(async (path) => freeDeadLock(path)))
+  await Promise.allSettled([...ledger.mounts].map((path) => runProgram(['umount', path], { timeoutMs: 1000 })))
+  // Each by itself: what cannot be removed now is swept by a later run and must not keep the rest.
+  if (!options.keep) await Promise.allSettled([...ledger.dirs].map(async (path) => removeQuietly(path)))
+}
+
+async function dropDatabase({
+  command,
+  env,
+}: {
+  command: readonly string[]
+  env: Record<string, string>
+}): Promise<void> {
+  await runProgram(command, { env: { ...process.env, ...env }, timeoutMs: 2000 })
+}
+
+/** The living members of the groups we were told of, and whoever carries one of our markers. */
+function remaining(ledger: Ledger): ProcessEntry[] {
+  const found = new Map<number, ProcessEntry>()
+  for (const leader of ledger.processes.values()) {
+    for (const member of groupLedBy(leader)) found.set(member.pid, member)
+  }
+  for (const marker of ledger.markers) for (const entry of findByEnvironment([marker])) found.set(entry.pid, entry)
+  found.delete(process.pid)
+  return [...found.values()]
+}
+
+function signalAll(entries: readonly ProcessIdentity[], signal: NodeJS.Signals): void {
+  for (const entry of entries) if (isAlive(entry)) sendSignal(entry.pid, signal)
+}

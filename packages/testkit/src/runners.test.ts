@@ -1,0 +1,130 @@
+import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { homeDir, removeQuietly } from './home.ts'
+import { findByEnvironment } from './process/process-table.ts'
+import { findExecutable } from './process/executable.ts'
+import { runProgram, type RunResult } from './process/run.ts'
+import { missingExecutable, skipIfDisabled } from './requirements.ts'
+
+const fixtures = fileURLToPath(new URL('../fixtures/', import.meta.url))
+const work = join(homeDir('own-tests'), `runners-${process.pid}`)
+mkdirSync(work, { recursive: true })
+afterAll(() => removeQuietly(work))
+
+/** The runner that runs this test is not to be taken for the one that is started. */
+function cleanEnvironment(more: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(
+    ([name]) => !/^(?:VITEST|NODE_TEST|NODE_OPTIONS|MAINSTAY_TEST|VITE|TEST$|NODE_ENV)/.test(name),
+  )
+  return { ...Object.fromEntries(own), MAINSTAY_TESTKIT_DIR: join(work, 'home'), ...more }
+}
+
+async function nodeTest(env: NodeJS.ProcessEnv): Promise<RunResult> {
+  const file = join(fixtures, 'both-modes.node-test.ts')
+  return await runProgram([process.execPath, '--test', '--test-reporter=tap', file], {
+    env: cleanEnvironment(env),
+    expectExitCode: 'any',
+  })
+}
+
+interface VitestRun extends RunResult {
+  /** Outcome by `project/test`. */
+  readonly outcomes: Readonly<Record<string, string>>
+}
+
+/** All cases in one run of Vitest; its output and its outcomes. */
+async function vitest(env: NodeJS.ProcessEnv): Promise<VitestRun> {
+  const program =
+    findExecutable('vitest') ?? fileURLToPath(new URL('../../../node_modules/.bin/vitest', import.meta.url))
+  const report = join(work, 'vitest.json')
+  const config = join(fixtures, 'vitest', 'vitest.config.ts')
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  const result = await runProgram([process.execPath, program, 'run', '--config', config, ...reporters], {
+    cwd: join(fixtures, 'vitest'),
+    env: cleanEnvironment(env),
+    expectExitCode: 'any',
+    timeoutMs: 170_000,
+  })
+  const told = JSON.parse(readFileSync(report, 'utf8')) as VitestReport
+  const outcomes: Record<string, string> = {}
+  for (const { assertionResults } of told.testResults)
+    for (const { title, status } of assertionResults)
+      outcomes[title] = [outcomes[title], status].filter(Boolean).join(' ')
+  return { ...result, outcomes }
+}
+
+interface VitestReport {
+  readonly testResults: readonly {
+    readonly assertionResults: readonly { readonly title: string; readonly status: string }[]
+  }[]
+}
+
+describe('test runners (testkit.md A13)', { timeout: 180_000 }, () => {
+  test.each(['inline', 'process'])('H-76 the same test is green under node:test, mode %s', async (mode) => {
+    const { stdout, exitCode } = await nodeTest({ MAINSTAY_TESTKIT_MODE: mode })
+    expect(stdout).toContain('# pass 1')
+    expect(exitCode).toBe(0)
+  })
+
+  test('H-58 a failing test of node:test shows the timeline and keeps the folder', async () => {
+    const { stdout, stderr } = await nodeTest({ MAINSTAY_TESTKIT_MODE: 'process', FAIL: '1' })
+    expect(stdout).toMatch(/# pass 1\n# fail 1/)
+    const kept = /servers' folder: (\S+)/.exec(stdout)?.[1] ?? ''
+    expect(existsSync(join(kept, 'timeline.log'))).toBe(true)
+    expect(stdout + stderr).toContain('greeter/harness | ready after')
+  })
+
+  describe('Vitest', () => {
+    const note = join(work, 'markers')
+    let run: VitestRun
+    beforeAll(async () => {
+      run = await vitest({ NOTE_FILE: note })
+      if (Object.keys(run.outcomes).length === 0) throw new Error(run.stdout + run.stderr)
+    }, 180_000)
+
+    test('H-76 the same tests are green in both modes', () => {
+      expect(run.outcomes).toMatchObject({
+        'serves, reloads, restarts, stops': 'passed passed',
+        'a shared cluster is started': 'passed passed',
+        'a worker cluster is started': 'passed passed',
+      })
+    })
+
+    test('H-58 quiet when green, the timeline of all servers when red', () => {
+      const output = run.stdout + run.stderr
+      expect(run.outcomes).toMatchObject({ 'passes quietly': 'passed', 'fails without a launch failure': 'failed' })
+      for (const server of ['greeter', 'second'])
+        expect(output).toMatch(new RegExp(`${server}/harness \\| ready after`))
+      expect(output.match(/testkit: kept in/g)?.length).toBeGreaterThanOrEqual(2)
+      expect(output).not.toMatch(/passes-quietly/)
+      expect(run.exitCode).toBe(1)
+    })
+
+    test('H-61 a forbidden log line fails the test and is quoted', () => {
+      expect(run.outcomes).toMatchObject({ 'logs something forbidden': 'failed' })
+      expect(run.stdout + run.stderr).toContain('greeter/stdout | GET /healthz')
+    })
+
+    test('H-66 servers are stopped after a time-out too', () => {
+      expect(run.outcomes).toMatchObject({ 'takes too long': 'failed' })
+      const markers = readFileSync(note, 'utf8').trim().split('\n')
+      expect(markers).toHaveLength(3)
+      expect(markers.flatMap((marker) => findByEnvironment([marker]))).toEqual([])
+    })
+
+    test('H-67 a disabled test is skipped and makes no folder', () => {
+      expect(run.outcomes).toMatchObject({ 'is switched off': 'skipped' })
+      expect(readdirSync(join(work, 'home', 'runs')).filter((name) => name.includes('switched-off'))).toEqual([])
+    })
+  })
+
+  test('H-67 a missing program gives the reason and the package', () => {
+    expect(missingExecutable('redis-server-that-is-not-there')).toBe('redis-server-that-is-not-there not found')
+    expect(missingExecutable(process.execPath)).toBeUndefined()
+    expect(skipIfDisabled({ disabled: true })).toBe('Test disabled')
+    expect(skipIfDisabled({ disabled: true, disabledReason: 'no' })).toBe('no')
+    expect(skipIfDisabled({})).toBeUndefined()
+  })
+})
