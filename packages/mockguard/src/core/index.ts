@@ -1,0 +1,7 @@
+export { isMock, recognizeMock } from './is-mock.ts'
+export type { MockPredicate } from './is-mock.ts'
+export type { Kind } from './leak.ts'
+export { assertNoDanglingMocks, diff, restore, snapshot, watch } from './snapshot.ts'
+export type { DanglingMember, Snapshot, SnapshotOptions } from './snapshot.ts'
+export { allow } from '../guard/inline-allow.ts'
+export { matchers } from './matchers.ts'

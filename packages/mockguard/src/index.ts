@@ -1,0 +1,7 @@
+export { mockguard } from './vitest/plugin.ts'
+export type { MockguardPlugin } from './vitest/plugin.ts'
+export type { AllowEntry, MockguardOptions, Mode } from './guard/options.ts'
+export { MockguardConfigError } from './guard/options.ts'
+export { allow } from './guard/inline-allow.ts'
+export type { Kind } from './core/leak.ts'
+export type { Finding } from './report/finding.ts'
