@@ -1,0 +1,79 @@
+import { randomBytes, randomInt, randomUUID } from 'node:crypto'
+
+import type { Random } from './random.ts'
+
+/** Identifiers, injected so that a seed replays them. */
+export interface Ids {
+  /** A random UUID (RFC 9562 version 4), lower case with dashes. */
+  random(): string
+  /** A UUID that sorts by the time of its making (RFC 9562 version 7), lower case with dashes. */
+  ordered(): string
+}
+
+/** Half of what 12 bits hold, so that a millisecond has room for at least as many again. */
+const FIRST_COUNT_MAX = 2 ** 11
+
+/**
+ * Identifiers from the operating system's randomness. Those of one process sort in the order of their making also
+ * within a millisecond, and when the clock is set back: a counter stands beside the time (RFC 9562, 6.2 method 1).
+ */
+export class SystemIds implements Ids {
+  #lastMs = 0
+  #count = 0
+
+  random(): string {
+    return randomUUID()
+  }
+
+  ordered(): string {
+    const now = Date.now()
+    if (now > this.#lastMs) {
+      this.#lastMs = now
+      this.#count = randomInt(FIRST_COUNT_MAX)
+    } else if (this.#count < 0xfff) {
+      this.#count += 1
+    } else {
+      this.#lastMs += 1
+      this.#count = 0
+    }
+    const counted = this.#lastMs.toString(16).padStart(12, '0') + this.#count.toString(16).padStart(4, '0')
+    return format(counted + randomBytes(8).toString('hex'), '7')
+  }
+}
+
+/** The same identifiers for the same chance; `ordered` counts instead of reading a clock. */
+export class SeededIds implements Ids {
+  readonly #random: Random
+  #count = 0
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  random(): string {
+    return format(this.#hex(32), '4')
+  }
+
+  ordered(): string {
+    this.#count += 1
+    return format(this.#count.toString(16).padStart(12, '0') + this.#hex(20), '7')
+  }
+
+  #hex(digits: number): string {
+    let text = ''
+    while (text.length < digits) text += Math.floor(this.#random.next() * 16).toString(16)
+    return text
+  }
+}
+
+/** Puts the version and variant bits where RFC 9562 wants them. */
+function format(hex: string, version: '4' | '7'): string {
+  const variant = ((Number.parseInt(hex.charAt(16), 16) & 0x3) | 0x8).toString(16)
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    version + hex.slice(13, 16),
+    variant + hex.slice(17, 20),
+    hex.slice(20, 32),
+  ].join('-')
+}

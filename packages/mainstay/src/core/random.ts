@@ -1,0 +1,43 @@
+import { randomInt } from 'node:crypto'
+
+/** Chance, injected so that a seed replays it. */
+export interface Random {
+  /** A number in [0, 1). */
+  next(): number
+}
+
+/** Chance from the operating system. */
+export class SystemRandom implements Random {
+  next(): number {
+    return randomInt(2 ** 47) / 2 ** 47
+  }
+}
+
+/** The same numbers for the same seed: the sfc32 generator (Chris Doty-Humphrey, PractRand). */
+export class SeededRandom implements Random {
+  #a: number
+  #b: number
+  #c: number
+  #counter = 1
+
+  constructor(seed: number) {
+    this.#a = seed | 0
+    this.#b = Math.trunc(seed / 2 ** 32) | 0
+    this.#c = 0x9e3779b9 | 0
+    for (let round = 0; round < 15; round += 1) this.next()
+  }
+
+  next(): number {
+    const sum = (((this.#a + this.#b) | 0) + this.#counter) | 0
+    this.#counter = (this.#counter + 1) | 0
+    this.#a = this.#b ^ (this.#b >>> 9)
+    this.#b = (this.#c + (this.#c << 3)) | 0
+    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + sum) | 0
+    return (sum >>> 0) / 2 ** 32
+  }
+}
+
+/** A whole number in [low, high], both included. */
+export function integerBetween(random: Random, low: number, high: number): number {
+  return low + Math.floor(random.next() * (high - low + 1))
+}

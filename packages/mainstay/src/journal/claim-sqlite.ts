@@ -1,0 +1,34 @@
+import type { Selectable } from 'kysely'
+
+import type { Store, WorkflowTable } from '../store/index.ts'
+import { dueWorkflows, type DueOptions } from './due.ts'
+import { takeSubjects } from './locks.ts'
+
+/** Takes ownership of due workflows. Looking costs a read; only when there is something is a write worth its flush. */
+export async function claimSqlite(store: Store, options: DueOptions): Promise<Selectable<WorkflowTable>[]> {
+  const { engine, now } = options
+  const any = await dueWorkflows(store.read, { ...options, limit: 1 }).execute()
+  if (any.length === 0) return []
+  return await store.write(async (queries) => {
+    const due = await dueWorkflows(queries, options).execute()
+    // What was cancelled does nothing any more, so it needs no lock.
+    const cancelled = due.filter((row) => row.cancel_reason !== null).map((row) => row.id)
+    const candidates = due.filter((row) => row.cancel_reason === null)
+    const firsts = [...new Map(candidates.toReversed().map((row) => [row.subject, row])).values()]
+    const free = [...cancelled, ...(firsts.length === 0 ? [] : await takeSubjects(queries, firsts, now))]
+    if (free.length === 0) return []
+    return await queries
+      .updateTable('workflows')
+      .set((eb) => ({
+        status: 'running',
+        owner: engine,
+        fence: eb('fence', '+', 1),
+        wake_at: null,
+        reason: null,
+        updated_at: now,
+      }))
+      .where('id', 'in', free)
+      .returningAll()
+      .execute()
+  })
+}

@@ -1,0 +1,82 @@
+import { CompiledQuery } from 'kysely'
+
+import { toJson } from '../core/json.ts'
+import type { Queries, Store } from '../store/index.ts'
+import { entryRow, reasonText, type HistoryRecord } from './record.ts'
+
+/**
+ * The hot path of the journal on PostgreSQL: however many records, one statement, so one round trip and one flush.
+ *
+ * $1 the workflows and tokens that are claimed to be ours · $2 entries · $3 changes of status
+ *
+ * It locks the workflows that are still ours, so that no engine can claim one of them before the statement ends, and
+ * writes for those alone. Returns them.
+ */
+const RECORD = `with asked as (select * from json_to_recordset($1::json) as r(id text, fence integer)),
+  owned as (
+    select w.id, w.fence from workflows w join asked r on w.id = r.id and w.fence = r.fence
+    where w.finished_at is null order by w.id for update of w),
+  inserted as (
+    insert into workflow_history (workflow_id, seq, kind, key, data, fence, at)
+    select e.workflow_id, e.seq, e.kind, e.key, e.data, e.fence, e.at
+    from json_to_recordset($2::json) as e(workflow_id text, seq integer, kind text, key text, data text,
+      fence integer, at bigint)
+    join owned o on o.id = e.workflow_id and o.fence = e.fence),
+  changed as (
+    update workflows w set status = c.status, wake_at = coalesce(w.wake_at, c.wake_at), reason = c.reason,
+      result = c.result, finished_at = c.finished_at, owner = null, updated_at = c.at
+    from json_to_recordset($3::json) as c(id text, fence integer, status text, wake_at bigint, reason text,
+      result text, finished_at bigint, at bigint)
+    join owned o on o.id = c.id and o.fence = c.fence
+    where w.id = c.id returning w.id, w.finished_at),
+  unlocked as (
+    delete from workflow_locks where workflow_id in (select id from changed where finished_at is not null))
+  select id, fence from owned`
+
+interface Owned {
+  readonly id: string
+  readonly fence: number
+}
+
+/** @returns the records that a newer owner made worthless; nothing of them was written */
+export async function writeRecordsPostgres(
+  queries: Queries,
+  records: readonly HistoryRecord[],
+): Promise<Set<HistoryRecord>> {
+  const { rows } = await queries.executeQuery<Owned>(CompiledQuery.raw(RECORD, parameters(records)))
+  return staleOf(records, rows)
+}
+
+/** The same outside of a transaction: one round trip. */
+export async function writeRecordsAlonePostgres(
+  store: Store,
+  records: readonly HistoryRecord[],
+): Promise<Set<HistoryRecord>> {
+  return staleOf(records, await store.writeStatement<Owned>(RECORD, parameters(records)))
+}
+
+function parameters(records: readonly HistoryRecord[]): string[] {
+  const asked = new Map(records.map(({ workflowId, fence }) => [`${workflowId} ${fence}`, { id: workflowId, fence }]))
+  const entries = records.flatMap((record) => record.entries.map((entry) => entryRow(record, entry)))
+  const changes = records.flatMap((record) => (record.change === undefined ? [] : [changeRow(record, record.change)]))
+  return [[...asked.values()], entries, changes].map(toJson)
+}
+
+function staleOf(records: readonly HistoryRecord[], owned: readonly Owned[]): Set<HistoryRecord> {
+  const tokens = new Map(owned.map(({ id, fence }) => [id, fence]))
+  return new Set(records.filter((record) => tokens.get(record.workflowId) !== record.fence))
+}
+
+function changeRow(record: HistoryRecord, change: NonNullable<HistoryRecord['change']>): Record<string, unknown> {
+  const ended = change.status !== 'waiting' && change.status !== 'held'
+  return {
+    id: record.workflowId,
+    fence: record.fence,
+    status: change.status,
+    wake_at: change.wakeAt,
+    reason: reasonText(change.reason),
+    result: change.result === null ? null : toJson(change.result),
+    finished_at: ended ? record.at : null,
+    at: record.at,
+  }
+}

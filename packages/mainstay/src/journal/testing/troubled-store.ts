@@ -1,0 +1,50 @@
+import type { Queries, Store } from '../../store/index.ts'
+
+/** A store whose writes go wrong as ordered; everything else is passed on. */
+export class TroubledStore implements Store {
+  readonly kind: Store['kind']
+  readonly read: Queries
+  /** Throws what the next writes throw; undefined lets them through. */
+  trouble: (() => Error) | undefined
+  /** Writes that were refused. */
+  refused = 0
+  readonly #store: Store
+
+  constructor(store: Store) {
+    this.#store = store
+    this.kind = store.kind
+    this.read = store.read
+  }
+
+  async write<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
+    this.#refuse()
+    return await this.#store.write(work)
+  }
+
+  async writeStatement<Row>(sql: string, parameters: readonly unknown[]): Promise<Row[]> {
+    this.#refuse()
+    return await this.#store.writeStatement<Row>(sql, parameters)
+  }
+
+  async migrate(): Promise<string[]> {
+    return await this.#store.migrate()
+  }
+
+  async pendingMigrations(): Promise<string[]> {
+    return await this.#store.pendingMigrations()
+  }
+
+  async version(): Promise<string | undefined> {
+    return await this.#store.version()
+  }
+
+  async close(): Promise<void> {
+    await this.#store.close()
+  }
+
+  #refuse(): void {
+    if (this.trouble === undefined) return
+    this.refused += 1
+    throw this.trouble()
+  }
+}

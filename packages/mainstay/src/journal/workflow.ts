@@ -1,0 +1,131 @@
+import type { Clock } from '../core/clock.ts'
+import type { Json } from '../core/json.ts'
+import type { Queries } from '../store/index.ts'
+
+/**
+ * Durable workflows: work that is finished exactly once although processes die, pause and start again.
+ *
+ *   pending ──claimed──▶ running ──sleeps, waits for a signal──▶ waiting ──due, signalled──▶ running
+ *                          │   └────── needs a person ─────────▶ held ────signalled, due───▶ running
+ *                          ├──▶ completed
+ *                          ├──▶ failed
+ *                          └──▶ cancelled
+ *
+ * A workflow is an ordinary async function. Everything it learns from the world it learns through its context, which
+ * writes it down; run again after a crash, the function is given the same answers from the history and so takes the
+ * same path up to where it was. A step is written down as an *intent* before it acts and as an *outcome* after. An
+ * intent without an outcome means that the act may have happened: the step runs again, told so by `repeated`, and
+ * must look before it acts.
+ *
+ * Invariants, all of them kept by the database and not by the process:
+ * 1. One owner. Every claim raises the workflow's fencing token; a write with an older token is refused whole.
+ * 2. One workflow per subject runs, waits or is held; later ones stay pending, in order of arrival.
+ * 3. The history only grows, and its entries are numbered without repeats.
+ * 4. An effect in our own database and the record of it are one transaction.
+ * 5. A workflow that ended never runs again.
+ */
+export interface WorkflowDefinition<Input extends Json = Json> {
+  readonly name: string
+  /** Raised when the path through the function changes; a running workflow keeps the version it began with. */
+  readonly version: number
+  /** @returns what `recovery show` prints as the result */
+  readonly run: (context: WorkflowContext, input: Input) => Promise<Json>
+  /**
+   * Called once, in the transaction that ends the workflow, however it ends: completed, failed (also by a defect) or
+   * cancelled. Brings the records that people look at to their final state.
+   */
+  readonly ended?: (queries: Queries, end: WorkflowEnd<Input>) => Promise<void>
+}
+
+export type WorkflowStatus = 'pending' | 'running' | 'waiting' | 'held' | 'completed' | 'failed' | 'cancelled'
+
+export interface WorkflowEnd<Input extends Json = Json> {
+  readonly workflowId: string
+  readonly input: Input
+  readonly status: 'completed' | 'failed' | 'cancelled'
+  /** What the function returned; null unless it completed. */
+  readonly result: Json
+  /** Why it failed or was cancelled; null when it completed. */
+  readonly reason: string | null
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number
+}
+
+export interface StepOptions {
+  /** What the step acts on; compared with the record when the workflow is replayed. */
+  readonly input?: unknown
+  /** The longest that one attempt may take. */
+  readonly timeoutMs: number
+  /** How often the step is tried again when its error says that a retry can help; not at all unless given. */
+  readonly retry?: { readonly attempts: number; readonly minDelayMs: number; readonly maxDelayMs: number }
+}
+
+/** What a step is told about the attempt it makes. */
+export interface StepAttempt {
+  /** The same for every attempt of this step of this workflow. */
+  readonly key: string
+  /** Counts from 1. */
+  readonly attempt: number
+  /** Whether an earlier attempt may have acted: look before acting. */
+  readonly repeated: boolean
+  /** The fencing token of the owner. */
+  readonly fence: number
+  /** Aborted at the time-out, on cancellation, on shutdown and when the lease is lost. */
+  readonly signal: AbortSignal
+  /** Writes a line of progress, between 0 and 1, that people can read while the step runs. */
+  readonly progress: (fraction: number, message: string) => void
+}
+
+export interface Signal {
+  readonly name: string
+  readonly data: Json
+}
+
+export interface WaitOptions {
+  readonly names: readonly string[]
+  readonly timeoutMs: number
+  /** Why a person is needed; the workflow is then `held` instead of `waiting`. */
+  readonly held?: string
+}
+
+/**
+ * The only way for a workflow to learn anything or to do anything. Keys are unique within a workflow.
+ *
+ * Inputs and results are written down as JSON, so they are plain data: what JSON cannot hold does not come back.
+ */
+export interface WorkflowContext {
+  readonly workflowId: string
+  /** When the workflow was created, in milliseconds since the Unix epoch. */
+  readonly createdAt: number
+  /** For arithmetic on recorded times only; a decision takes its time from {@link WorkflowContext.time}. */
+  readonly clock: Clock
+
+  /**
+   * Acts on the world outside of our database.
+   *
+   * @throws StepFailedError when no attempt succeeded; TimeoutError counts as a failed attempt
+   */
+  step<T>(key: string, options: StepOptions, act: (attempt: StepAttempt) => Promise<T>): Promise<T>
+
+  /** Acts on our own database, in one transaction with the record of it, so exactly once. */
+  transact<T>(key: string, input: unknown, change: (queries: Queries, now: number) => Promise<T>): Promise<T>
+
+  /** Applies a pure rule and writes down its inputs and its verdict: the decision record. */
+  decide<I, V>(key: string, rule: string, inputs: I, decide: (inputs: I) => V): Promise<V>
+
+  /** The time now, in milliseconds since the Unix epoch; the same on every replay. */
+  time(key: string): Promise<number>
+
+  /** Waits that long, also across restarts. */
+  sleep(key: string, delayMs: number): Promise<void>
+
+  /** Waits for a signal sent to this workflow. @returns undefined when none came in time */
+  waitForSignal(key: string, options: WaitOptions): Promise<Signal | undefined>
+
+  /**
+   * Takes a lock that this workflow keeps until it ends.
+   *
+   * @returns false at once when another workflow has it
+   */
+  acquire(key: string, lock: string): Promise<boolean>
+}

@@ -1,0 +1,8 @@
+export * from './errors.ts'
+export type { Queries, Store } from './store.ts'
+export type * from './schema.ts'
+export { SqliteStore, type SqliteStoreOptions } from './sqlite/store.ts'
+export { PostgresStore, type PostgresStoreOptions } from './postgres/store.ts'
+export { clearOutbox, readOutbox, writeToOutbox } from './outbox.ts'
+export { lockDirectory } from './process-lock.ts'
+export { allMigrations } from './migrate.ts'
