@@ -1,0 +1,38 @@
+import { buildCommand } from '@stricli/core'
+
+import { connect, connectionFlags, type ConnectionFlags } from '../connection.ts'
+import type { CliContext } from '../context.ts'
+import { follow, followFlags, type FollowFlags } from '../follow.ts'
+import { limitFlag, type LimitFlags } from '../limit.ts'
+import { listOutputFlags, outputAliases, type ListOutputFlags } from '../output/flags.ts'
+import { renderList } from '../output/print.ts'
+import { textFlag } from '../text-argument.ts'
+import { recoveryView } from './view.ts'
+
+interface Flags extends ConnectionFlags, ListOutputFlags, LimitFlags, FollowFlags {
+  readonly status?: string
+  readonly host?: string
+}
+
+export const recoveryList = buildCommand<Flags, [], CliContext>({
+  docs: { brief: 'List recoveries, the newest first' },
+  parameters: {
+    flags: {
+      status: textFlag('STATUS', 'Only pending, running, waiting, held, completed, failed or cancelled ones'),
+      host: textFlag('HOST', 'Only those of this host'),
+      ...limitFlag,
+      ...listOutputFlags,
+      ...followFlags,
+      ...connectionFlags,
+    },
+    aliases: outputAliases,
+  },
+  async func(flags) {
+    const client = await connect(this, flags)
+    const { status, host, limit } = flags
+    await follow(this, flags, {
+      fetch: async () => await client.recoveries.list({ status, host, limit, signal: this.signal }),
+      render: async (recoveries) => await renderList(this, flags, recoveryView, recoveries),
+    })
+  },
+})

@@ -1,0 +1,3 @@
+export type * from './compute.ts'
+export * from './errors.ts'
+export * from './fence-certificate.ts'

@@ -1,0 +1,5 @@
+export { LibvirtCompute } from './compute.ts'
+export { INSTANCE_NAMESPACE } from './domain-description.ts'
+export type { LibvirtHostOptions } from './libvirt-host.ts'
+export type { LibvirtComputeOptions } from './options.ts'
+export { DEFAULT_LIBVIRT_SETTINGS, type LibvirtSettings } from './settings.ts'

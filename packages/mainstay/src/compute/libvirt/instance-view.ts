@@ -1,0 +1,58 @@
+import { DomainState, type DomainStateAndReason } from '@mainstay/libvirt-rpc'
+
+import type { Instance, InstanceState } from '../compute.ts'
+import type { GuestFacts } from './guest-facts.ts'
+import { isMoving, type GuestRecord } from './guest-record.ts'
+import { instanceStateOf } from './instance-state.ts'
+
+/**
+ * What is so now: `unknown` for a guest whose host does not answer, and for one that was stopped only to fence its
+ * host. A state that was seen before is never given as one that is.
+ *
+ * @param live what the host says now; undefined when it says nothing
+ */
+export function presentState(record: GuestRecord, live: DomainStateAndReason | undefined): InstanceState {
+  if (record.regardedAsError) return 'error'
+  if (live === undefined) return 'unknown'
+  const state = instanceStateOf(live)
+  return record.fencedAt !== null && state === 'stopped' ? 'unknown' : state
+}
+
+/** What it did when it was last its own master: what a plan for the guests of a dead host goes by. */
+export function lastState(record: GuestRecord): InstanceState {
+  if (record.regardedAsError) return 'error'
+  return record.fencedAt === null ? record.state : 'active'
+}
+
+/** What is being done to it, in Nova's words. */
+export function taskStateOf(
+  record: GuestRecord,
+  live: DomainStateAndReason | undefined,
+  acting: string | undefined,
+): string | null {
+  if (isMoving(record)) return 'rebuilding'
+  if (acting !== undefined) return acting
+  return live?.state === DomainState.SHUTDOWN ? 'powering-off' : null
+}
+
+export function instanceView(
+  record: GuestRecord,
+  facts: GuestFacts,
+  { state, taskState }: { state: InstanceState; taskState: string | null },
+): Instance {
+  const { uuid, name, host } = record
+  const { metadata, memoryMib, vcpus, boundBecause, projectId } = facts
+  return {
+    uuid,
+    name,
+    host,
+    state,
+    taskState,
+    locked: false,
+    metadata,
+    memoryMib,
+    vcpus,
+    boundBecause,
+    projectId,
+  }
+}

@@ -1,0 +1,29 @@
+import { formatTimestamp } from '../../core/timestamp.ts'
+
+const DAY_MS = 86_400_000
+
+/** Texts of days that were asked for lately: a list of records asks for the same few again and again. */
+const days = new Map<number, string>()
+const MAX_DAYS = 1000
+
+/** As `formatWholeSeconds` of the core, quick enough for three times in each record of a long list. */
+export function formatSecond(ms: number): string {
+  const day = Math.floor(ms / DAY_MS)
+  const second = Math.floor((ms - day * DAY_MS) / 1000)
+  const hours = Math.floor(second / 3600)
+  const minutes = Math.floor(second / 60) % 60
+  return `${dayText(day)}${two(hours)}:${two(minutes)}:${two(second % 60)}.000000`
+}
+
+function dayText(day: number): string {
+  const known = days.get(day)
+  if (known !== undefined) return known
+  const text = formatTimestamp(day * DAY_MS).slice(0, 'YYYY-MM-DDT'.length)
+  if (days.size >= MAX_DAYS) days.clear()
+  days.set(day, text)
+  return text
+}
+
+function two(value: number): string {
+  return value < 10 ? `0${value}` : String(value)
+}

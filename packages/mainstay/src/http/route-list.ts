@@ -1,0 +1,63 @@
+import type { RouteOptions } from 'fastify'
+
+import type { JsonObject } from '../core/json.ts'
+import type { HttpApp } from './app.ts'
+
+const routes = new WeakMap<object, RouteOptions[]>()
+
+/** Remembers every route that is registered from now on, so that it can be described. */
+export function rememberRoutes(app: HttpApp): void {
+  const known: RouteOptions[] = []
+  routes.set(app.server, known)
+  app.addHook('onRoute', (route) => void known.push(route))
+}
+
+/** The native routes (below `/api/`) as paths of an OpenAPI document, made from the schemas they are checked with. */
+export function nativePaths(app: HttpApp): JsonObject {
+  const paths: Record<string, Record<string, JsonObject>> = {}
+  for (const route of routes.get(app.server) ?? []) {
+    if (!route.url.startsWith('/api/') || route.url.includes('*')) continue
+    const path = route.url.replace(/:(\w+)/g, '{$1}')
+    for (const method of [route.method].flat()) {
+      if (method === 'HEAD') continue
+      ;(paths[path] ??= {})[method.toLowerCase()] = operation(path, route)
+    }
+  }
+  return paths
+}
+
+interface Schemas {
+  readonly body?: JsonObject
+  readonly querystring?: JsonObject
+  readonly response?: JsonObject
+  readonly description?: string
+}
+
+function operation(path: string, route: RouteOptions): JsonObject {
+  const { body, querystring, response = {}, description } = (route.schema ?? {}) as Schemas
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => ({
+    name: match[1] ?? '',
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }))
+  const required = Array.isArray(querystring?.['required']) ? querystring['required'] : []
+  const inQuery = Object.entries((querystring?.['properties'] ?? {}) as JsonObject).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: required.includes(name),
+    schema,
+  }))
+  const responses = Object.entries(response).map(([status, schema]) => [
+    status,
+    { description: 'Done.', content: { 'application/json': { schema } } },
+  ])
+  return {
+    ...(description === undefined ? {} : { description }),
+    parameters: [...inPath, ...inQuery],
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
+    responses: responses.length === 0 ? { '200': { description: 'Done.' } } : Object.fromEntries(responses),
+  }
+}

@@ -1,0 +1,316 @@
+import { DomainEventId, LifecycleEvent } from '@mainstay/libvirt-rpc'
+
+import { withDeadline } from '../../core/deadline.ts'
+import { InvalidInputError, errorMessage } from '../../core/errors.ts'
+import type { AgentOptions } from '../agent-options.ts'
+import type { MonitorContext, MonitorHealth, RunningMonitor } from '../monitor.ts'
+import type { VmReport } from '../report.ts'
+import type { DomainMemory } from './domain-memory.ts'
+import type { DomainAccess, DomainListener, DomainSource } from './domain-source.ts'
+import { guestIdentity } from './guest-identity.ts'
+import { ignoredDomains } from './ignore-domains.ts'
+import { instanceMetrics, type InstanceMetrics } from './instance-metrics.ts'
+import { isWish } from './intent.ts'
+import { judgeEvent } from './judge-event.ts'
+import type { KnownDomain } from './known-domain.ts'
+import { MemoryKeeper } from './memory-keeper.ts'
+import type { WatchedEvent } from './normalise.ts'
+import { reconcile } from './reconcile.ts'
+import { Repeats } from './repeats.ts'
+import type { GuestFact } from './report-table.ts'
+import { parseUuidSource, type UuidSource } from './uuid-source.ts'
+
+type Arrival =
+  | { readonly kind: 'event'; readonly event: WatchedEvent; readonly atMs: number }
+  | { readonly kind: 'compare'; readonly access: DomainAccess }
+
+interface Settings {
+  readonly hostname: string
+  readonly instance: AgentOptions['instance']
+  readonly isIgnored: (name: string) => boolean
+  readonly uuidSource: UuidSource
+}
+
+/** More than this never waits: a comparison says the same in fewer words. */
+const MOST_ARRIVALS = 100_000
+
+/** Facts about a life that ends when the domain starts again. */
+const ENDS = ['STOPPED_', 'SHUTDOWN_', 'CRASHED_']
+const PAUSES = ['SUSPENDED_', 'CRASHED_']
+
+/**
+ * Tells of guests of this host that have failed.
+ *
+ *   away ──connected──▶ comparing ──compared──▶ watching ──disconnected──▶ away
+ *                        ▲    │ failed: again after a pause
+ *                        └────┘
+ *
+ * Arrivals — events, and the wish to compare after each connect — wait in one queue and are handled one after the
+ * other. So the events that come during a comparison are judged after it, against its result: what both have seen is
+ * one report, and no event is judged against a list that is older than itself.
+ *
+ * Invariant: what is known of a domain is written down only after what it led to is in the spool (`MemoryKeeper`). A
+ * report that the spool refuses leaves the domain as it was known before, and a comparison follows.
+ *
+ * Source: monitors.md section 7.
+ */
+export class InstanceMonitor implements RunningMonitor, DomainListener {
+  readonly #context: MonitorContext
+  readonly #source: DomainSource
+  readonly #metrics: InstanceMetrics
+  readonly #keeper: MemoryKeeper
+  readonly #repeats = new Repeats()
+  readonly #arrivals: Arrival[] = []
+  readonly #domains = new Map<string, KnownDomain>()
+  #settings: Settings
+  #firstStart: boolean
+  #access: DomainAccess | undefined
+  #state: 'away' | 'comparing' | 'watching' = 'away'
+  #awayBecause = 'not connected yet'
+  #working: Promise<void> | undefined
+  #retry: Disposable | undefined
+  #stopping = false
+
+  private constructor(
+    { context, source, memory, options }: InstanceMonitorDeps,
+    known: ReadonlyMap<string, KnownDomain> | undefined,
+  ) {
+    this.#context = context
+    this.#source = source
+    this.#settings = settingsFrom(options)
+    this.#metrics = instanceMetrics(context.metrics)
+    this.#firstStart = known === undefined
+    for (const [uuid, domain] of known ?? []) this.#domains.set(uuid, domain)
+    const { sink, clock, logger } = context
+    this.#keeper = new MemoryKeeper({ memory, sink, clock, logger, latest: () => this.#domains })
+  }
+
+  /** @throws AgentConfigError when an option makes no sense */
+  static async start(deps: InstanceMonitorDeps): Promise<InstanceMonitor> {
+    const monitor = new InstanceMonitor(deps, await remembered(deps))
+    deps.source.start(monitor)
+    return monitor
+  }
+
+  health(): MonitorHealth {
+    if (this.#state === 'away') return { ready: false, detail: `libvirt is away: ${this.#awayBecause}` }
+    const detail = `${this.#domains.size} guests known`
+    return { ready: this.#state === 'watching', detail: this.#state === 'watching' ? detail : 'comparing with libvirt' }
+  }
+
+  reload(options: AgentOptions): void {
+    this.#settings = settingsFrom(options)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.#retry?.[Symbol.dispose]()
+    await this.#source.stop()
+    await this.#working
+    await this.#keeper.close()
+  }
+
+  connected(access: DomainAccess): void {
+    this.#access = access
+    this.#state = 'comparing'
+    this.#metrics.connected()
+    this.#context.logger.info('libvirt is connected')
+    this.#arrive({ kind: 'compare', access })
+  }
+
+  disconnected(reason: string): void {
+    if (this.#access !== undefined) this.#context.logger.warn(`libvirt is gone: ${reason}`)
+    this.#access = undefined
+    this.#state = 'away'
+    this.#awayBecause = reason
+    this.#metrics.disconnected()
+  }
+
+  /** Nothing but the queue is touched here (IM-9). */
+  event(event: WatchedEvent): void {
+    this.#arrive({ kind: 'event', event, atMs: this.#context.clock.now() })
+  }
+
+  #arrive(arrival: Arrival): void {
+    if (this.#arrivals.length >= MOST_ARRIVALS) this.#overflow()
+    this.#arrivals.push(arrival)
+    if (this.#working !== undefined) return
+    this.#working = this.#context.tasks.spawn('watch guests', async () => await this.#work())
+  }
+
+  #overflow(): void {
+    this.#context.logger.error(`More than ${MOST_ARRIVALS} libvirt events waited; they are dropped for a comparison`)
+    this.#metrics.suppressed('overflow')
+    this.#arrivals.length = 0
+    if (this.#access !== undefined) this.#arrivals.push({ kind: 'compare', access: this.#access })
+  }
+
+  async #work(): Promise<void> {
+    try {
+      for (let arrival = this.#arrivals.shift(); arrival !== undefined; arrival = this.#arrivals.shift()) {
+        if (arrival.kind === 'event') await this.#judge(arrival)
+        else await this.#compare(arrival.access)
+      }
+    } finally {
+      this.#working = undefined
+    }
+  }
+
+  async #judge({ event, atMs }: { event: WatchedEvent; atMs: number }): Promise<void> {
+    const { domain } = event
+    const { isIgnored, instance } = this.#settings
+    if (isIgnored(domain.name)) return
+    const uuid = domain.uuid.toLowerCase()
+    const known = this.#domains.get(uuid)
+    const before = known && (await this.#identified(uuid, known))
+    const judgement = judgeEvent(event, before, { panicAs: instance.panicAs, nowMs: atMs })
+    this.#know(uuid, judgement.known)
+    if (event.id === DomainEventId.LIFECYCLE) this.#noteAnotherLife(uuid, event.event)
+    if (judgement.suppressed !== undefined) this.#metrics.suppressed(judgement.suppressed)
+    if (judgement.fact !== undefined) this.#tell({ uuid, name: domain.name, before, fact: judgement.fact, atMs })
+  }
+
+  async #compare(access: DomainAccess): Promise<void> {
+    if (access !== this.#access || this.#stopping) return // another connection has taken its place
+    const { clock, logger, tasks } = this.#context
+    const { instance, isIgnored } = this.#settings
+    const limits = {
+      clock,
+      what: 'Comparing with libvirt',
+      timeoutMs: instance.reconcileTimeoutMs,
+      signal: tasks.signal,
+    }
+    let current
+    try {
+      current = await withDeadline(limits, async (signal) => await access.listDomains({ signal }))
+    } catch (error) {
+      this.#metrics.compared('failed')
+      logger.warn({ err: error }, `The guests could not be compared with libvirt: ${errorMessage(error)}`)
+      this.#compareAgain(instance.reconcileRetryMs)
+      return
+    }
+    const nowMs = clock.now()
+    const previous = this.#firstStart ? undefined : new Map(this.#domains)
+    const judged = current.filter(({ name }) => !isIgnored(name))
+    const { findings, next, unexplained } = reconcile(previous, judged, { panicAs: instance.panicAs, nowMs })
+    const identified = new Map<string, KnownDomain>()
+    for (const [uuid, known] of next) identified.set(uuid, await this.#identified(uuid, known))
+    // Without a pause from here on: what is known and what is told of it go to the keeper together.
+    this.#firstStart = false
+    this.#domains.clear()
+    for (const [uuid, known] of identified) this.#domains.set(uuid, known)
+    for (const uuid of unexplained) {
+      this.#metrics.suppressed('unexplained')
+      const name = next.get(uuid)?.name
+      logger.warn({ uuid, name }, 'A guest stopped while nobody listened; libvirt does not say why')
+    }
+    for (const { uuid, before, event, virDomainEvent } of findings) {
+      const name = next.get(uuid)?.name ?? before?.name ?? ''
+      this.#tell({ uuid, name, before, fact: { event, virDomainEvent }, atMs: nowMs })
+    }
+    this.#keeper.changed()
+    this.#metrics.compared('ok')
+    if (access === this.#access) this.#state = 'watching'
+  }
+
+  #compareAgain(delayMs: number): void {
+    if (this.#stopping) return
+    this.#retry?.[Symbol.dispose]()
+    this.#retry = this.#context.clock.after(delayMs, () => {
+      if (this.#access !== undefined) this.#arrive({ kind: 'compare', access: this.#access })
+    })
+  }
+
+  /** With the guest's own identity looked up where that is not the domain's. */
+  async #identified(uuid: string, known: KnownDomain): Promise<KnownDomain> {
+    const { uuidSource } = this.#settings
+    if (uuidSource.kind === 'domain' || known.instanceUuid !== null || this.#access === undefined) return known
+    const { clock, logger, tasks } = this.#context
+    const about = { access: this.#access, clock, logger, signal: tasks.signal }
+    return { ...known, instanceUuid: await guestIdentity({ uuid, name: known.name }, uuidSource, about) }
+  }
+
+  #know(uuid: string, known: KnownDomain | undefined): void {
+    if (this.#domains.get(uuid) === known) return
+    if (known === undefined) this.#domains.delete(uuid)
+    else this.#domains.set(uuid, known)
+    this.#keeper.changed()
+  }
+
+  #noteAnotherLife(uuid: string, event: number): void {
+    if (event === LifecycleEvent.STARTED) this.#repeats.anotherLife(uuid, [...ENDS, ...PAUSES])
+    if (event === LifecycleEvent.RESUMED) this.#repeats.anotherLife(uuid, PAUSES)
+  }
+
+  #tell({ uuid, name, before, fact, atMs }: Told): void {
+    const { logger, clock } = this.#context
+    const { hostname, instance, uuidSource } = this.#settings
+    const instanceUuid = uuidSource.kind === 'domain' ? uuid : (this.#domains.get(uuid) ?? before)?.instanceUuid
+    if (instanceUuid === undefined || instanceUuid === null) {
+      this.#metrics.suppressed('no_identity')
+      logger.error(
+        { uuid, ...fact },
+        `Guest ${name} has no text at uuid_source; nobody is told of ${fact.virDomainEvent}`,
+      )
+      return
+    }
+    const windowMs = instance.dedupeWindowMs
+    if (this.#repeats.isRepeat(uuid, fact, { nowMs: clock.monotonic(), windowMs })) {
+      this.#metrics.suppressed('repeat')
+      return
+    }
+    const seen = { uuid, name, ...fact }
+    if (isWish(fact)) logger.info(seen, `Guest ${name}: ${fact.virDomainEvent}, as was wished`)
+    else logger.warn(seen, `Guest ${name}: ${fact.event} ${fact.virDomainEvent}`)
+    const payload = { event: fact.event, instance_uuid: instanceUuid, vir_domain_event: fact.virDomainEvent }
+    this.#keeper.after(this.#hand({ type: 'VM', hostname, detectedAtMs: atMs, payload }, { uuid, before }))
+  }
+
+  /** Not awaited by the queue: reports that come together share one write of the spool, which keeps their order. */
+  async #hand(report: VmReport, { uuid, before }: { uuid: string; before: KnownDomain | undefined }): Promise<void> {
+    try {
+      await this.#context.sink.accept(report)
+    } catch (error) {
+      this.#metrics.suppressed('refused')
+      this.#context.logger.error({ uuid, err: error }, `The report about a guest was refused: ${errorMessage(error)}`)
+      this.#repeats.anotherLife(uuid, [...ENDS, ...PAUSES])
+      this.#know(uuid, before)
+      this.#compareAgain(this.#settings.instance.reconcileRetryMs)
+    }
+  }
+}
+
+export interface InstanceMonitorDeps {
+  readonly context: MonitorContext
+  readonly source: DomainSource
+  readonly memory: DomainMemory
+  readonly options: AgentOptions
+}
+
+interface Told {
+  readonly uuid: string
+  readonly name: string
+  readonly before: KnownDomain | undefined
+  readonly fact: GuestFact
+  readonly atMs: number
+}
+
+function settingsFrom({ hostname, instance }: AgentOptions): Settings {
+  const uuidSource = parseUuidSource(instance.uuidSource)
+  return { hostname, instance, uuidSource, isIgnored: ignoredDomains(instance.ignoreDomains) }
+}
+
+/** A memory that cannot be understood is no memory: the next comparison starts a new one. */
+async function remembered({
+  memory,
+  context,
+}: InstanceMonitorDeps): Promise<ReadonlyMap<string, KnownDomain> | undefined> {
+  try {
+    return await memory.load()
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error
+    const text = 'What was known of the guests cannot be read; ends that nobody has seen until now are not told'
+    context.logger.error({ err: error }, text)
+    return undefined
+  }
+}

@@ -1,0 +1,7 @@
+export * from './catalogue.ts'
+export * from './credentials.ts'
+export * from './errors.ts'
+export { KeystoneSession, type SessionOptions } from './session.ts'
+export type { CatalogueEntry, Token } from './token.ts'
+export { TokenValidator, type TokenValidatorOptions } from './token-validation.ts'
+export { Transport, type ServiceAnswer, type ServiceRequest, type TransportOptions } from './transport.ts'

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+
+import type { Clock } from '../core/clock.ts'
+import { UnexpectedAnswerError } from './errors.ts'
+import type { KeystoneSession } from './session.ts'
+import { tokenFromBody, type Token } from './token.ts'
+
+export interface TokenValidatorOptions {
+  readonly clock: Clock
+  readonly session: KeystoneSession
+  /** How long an answer is believed, at most until the token expires [token_cache_time]. */
+  readonly cacheMs?: number
+  /** The most tokens that are remembered; the least recently used is forgotten. */
+  readonly maxCached?: number
+}
+
+interface Remembered {
+  /** Null for a token that Keystone does not know. */
+  readonly token: Token | null
+  readonly until: number
+}
+
+const DEFAULT_CACHE_MS = 300_000
+const DEFAULT_MAX_CACHED = 10_000
+
+/**
+ * Asks Keystone about other people's tokens, once for everybody who asks at the same time, and remembers the answer.
+ * Tokens themselves are never kept, only their SHA-256.
+ *
+ * Source: ha-api.md 4.1.
+ */
+export class TokenValidator {
+  readonly #options: TokenValidatorOptions
+  readonly #remembered = new Map<string, Remembered>()
+  readonly #asking = new Map<string, Promise<Token | null>>()
+
+  constructor(options: TokenValidatorOptions) {
+    this.#options = options
+  }
+
+  /**
+   * @returns the token, or null when it is unknown, revoked or expired
+   * @throws OpenStackUnavailableError, CredentialsRefusedError, UnexpectedAnswerError
+   */
+  async validate(id: string, { signal }: { signal: AbortSignal }): Promise<Token | null> {
+    const key = createHash('sha256').update(id).digest('base64')
+    const now = this.#options.clock.now()
+    const known = this.#remembered.get(key)
+    if (known !== undefined && known.until > now) {
+      this.#remembered.delete(key)
+      this.#remembered.set(key, known)
+      return known.token
+    }
+    signal.throwIfAborted()
+    let asking = this.#asking.get(key)
+    if (asking === undefined) {
+      asking = this.#ask(id, key)
+      this.#asking.set(key, asking)
+    }
+    return await asking
+  }
+
+  async #ask(id: string, key: string): Promise<Token | null> {
+    const { session, clock, cacheMs = DEFAULT_CACHE_MS } = this.#options
+    try {
+      const answer = await session.send({
+        method: 'GET',
+        url: `${session.identityUrl}/auth/tokens?nocatalog`,
+        headers: { 'X-Subject-Token': id },
+        signal: new AbortController().signal,
+      })
+      if (answer.status !== 200 && answer.status !== 404) {
+        throw new UnexpectedAnswerError(
+          `Keystone answered ${answer.status} to a question about a token. Check that the configured user may ask it.`,
+          answer.status,
+        )
+      }
+      const found = answer.status === 200 ? (tokenFromBody(answer.json) ?? null) : null
+      const token = found === null || found.expiresAt <= clock.now() ? null : found
+      const until = clock.now() + cacheMs
+      this.#remember(key, { token, until: token === null ? until : Math.min(until, token.expiresAt) })
+      return token
+    } finally {
+      this.#asking.delete(key)
+    }
+  }
+
+  #remember(key: string, remembered: Remembered): void {
+    const { maxCached = DEFAULT_MAX_CACHED } = this.#options
+    this.#remembered.delete(key)
+    this.#remembered.set(key, remembered)
+    if (this.#remembered.size <= maxCached) return
+    const [oldest] = this.#remembered.keys()
+    if (oldest !== undefined) this.#remembered.delete(oldest)
+  }
+}

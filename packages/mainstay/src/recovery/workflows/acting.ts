@@ -1,0 +1,10 @@
+import type { Acting } from '../../compute/index.ts'
+import type { StepAttempt, StepOptions } from '../../journal/index.ts'
+
+/** What the compute port wants to know of the step that acts. */
+export function actingAs({ key, fence, signal }: StepAttempt): Acting {
+  return { key, fence, signal }
+}
+
+/** A request that met a busy or silent platform is made again; one that was refused is not. */
+export const requestRetry: NonNullable<StepOptions['retry']> = { attempts: 5, minDelayMs: 200, maxDelayMs: 5000 }

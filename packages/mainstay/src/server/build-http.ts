@@ -1,0 +1,113 @@
+import { createHaApi, watchUnfinished, type HaOptions, type Notification, type Notifier } from '../ha/index.ts'
+import {
+  createHttpApp,
+  registerNative,
+  registerNativeNotFound,
+  registerOperations,
+  type HttpApp,
+} from '../http/index.ts'
+import { findWorkflow, workflowHistory } from '../journal/index.ts'
+import { RecoveryDesk, progressDetails, recoveryRoutes, startRecovery } from '../recovery/index.ts'
+import type { Queries } from '../store/index.ts'
+import type { Access } from './build-access.ts'
+import type { Config } from './config/schema.ts'
+import type { Parts } from './parts.ts'
+import { simulationRoutes } from './simulation-routes.ts'
+
+/** Makes the HTTP server with the routes of the roles that this process has. @throws InvalidInputError */
+export async function buildHttp(parts: Parts, access: Access, notifier: Notifier | undefined): Promise<HttpApp> {
+  const { config, clock, ids, logger, metrics, engine, relay, tasks } = parts
+  const { store } = parts.store
+  const app = createHttpApp({ clock, ids, metrics }, httpOptions(parts))
+  const readiness = { store: async () => void (await store.version()) }
+  registerOperations(app, { metrics, readiness })
+  if (!config.server.roles.includes('api')) return app
+  const wake = (): void => {
+    engine.poke()
+    relay.poke()
+  }
+  const desk = new RecoveryDesk({ store, clock, ids, poke: wake })
+  const native = { clock, logger, authenticate: access.authenticate }
+  await registerNative(app, native, (routes) => {
+    recoveryRoutes(routes, desk)
+    if (parts.compute.simulated !== null) simulationRoutes(routes, parts.compute.simulated)
+  })
+  await registerNativeNotFound(app, native)
+  const ha = {
+    store,
+    clock,
+    ids,
+    logger,
+    startRecovery: async (queries: Queries, notification: Notification): Promise<void> => {
+      await startRecovery(queries, notification, clock.now())
+    },
+    afterCommit: wake,
+  }
+  const api = createHaApi({
+    ...ha,
+    notifier,
+    authenticate: access.authenticate,
+    authorize: access.authorize,
+    options: haOptions(config),
+    platform: {
+      computeHostExists: async (name, asking) => (await parts.compute.compute.findHost(name, asking)) !== undefined,
+    },
+    readProgress: async (notificationUuid) => {
+      const workflow = await findWorkflow(store.read, notificationUuid)
+      if (workflow === undefined) return []
+      return progressDetails(await workflowHistory(store.read, notificationUuid), workflow.status)
+    },
+  })
+  await app.register(api)
+  watchUnfinished(
+    {
+      ...ha,
+      tasks,
+      isWorkedOn: async (queries, { uuid }) => (await findWorkflow(queries, uuid)) !== undefined,
+    },
+    {
+      retryIntervalMs: config.ha.retry_interval_ms,
+      retryNewAfterMs: config.ha.retry_new_after_ms,
+      expiryIntervalMs: config.ha.expiry_interval_ms,
+      expireAfterMs: config.ha.expire_after_ms,
+    },
+  )
+  return app
+}
+
+function httpOptions({ config, logger }: Parts): Parameters<typeof createHttpApp>[1] {
+  const { http } = config
+  const file = (path: string): string | null => (path === '' ? null : path)
+  const tls = {
+    certFile: file(http.tls_cert_file),
+    keyFile: file(http.tls_key_file),
+    clientCaFile: file(http.tls_client_ca_file),
+  }
+  return {
+    limits: {
+      idleTimeoutMs: http.idle_timeout_ms,
+      keepAlive: http.keep_alive,
+      tcpKeepIdleMs: http.tcp_keep_idle_ms,
+      maxHeaderLineBytes: http.max_header_line_bytes,
+      maxConcurrentRequests: http.max_concurrent_requests,
+    },
+    ...(http.tls ? { tls } : {}),
+    ...(http.access_log ? { accessLog: { logger, format: http.access_log_format } } : {}),
+  }
+}
+
+function haOptions({ ha }: Config): HaOptions {
+  return {
+    maxLimit: ha.max_limit,
+    linkPrefix: ha.link_prefix === '' ? null : ha.link_prefix,
+    notificationDelayMaxMs: ha.notification_delay_max_ms,
+    duplicateIntervalMs: ha.duplicate_interval_ms,
+    maxBodyBytes: ha.max_body_bytes,
+    projectIdPattern: ha.project_id_pattern === '' ? null : ha.project_id_pattern,
+    healthcheckDisableFile: ha.healthcheck_disable_file,
+    believeForwarded: ha.believe_forwarded,
+    useForwardedFor: ha.use_forwarded_for,
+    computeCheckTimeoutMs: 30_000,
+    corsOrigins: ha.cors_origins,
+  }
+}

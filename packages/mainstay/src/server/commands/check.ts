@@ -1,0 +1,88 @@
+import { access, constants } from 'node:fs/promises'
+
+import { SystemClock } from '../../core/clock.ts'
+import { errorMessage } from '../../core/errors.ts'
+import { SystemIds } from '../../core/ids.ts'
+import { createLogger } from '../../core/logging.ts'
+import { buildCompute, type ComputeDependencies } from '../build-compute.ts'
+import { dataDirectory, openStore, type BuiltStore } from '../build-store.ts'
+import type { Config } from '../config/schema.ts'
+import { commandConfig, type ConfigurationOptions } from './command-config.ts'
+
+export interface CheckOptions extends ConfigurationOptions {
+  readonly signal: AbortSignal
+  readonly compute?: string | undefined
+}
+
+export interface CheckResult {
+  readonly name: string
+  readonly ok: boolean
+  readonly text: string
+  /** What to do, when it is not. */
+  readonly remedy?: string | undefined
+}
+
+/** How long one neighbour may take to answer. */
+const CHECK_TIMEOUT_MS = 10_000
+
+/** `mainstay check`: whether a configuration and its neighbours are usable, one result each. */
+export async function* check(options: CheckOptions): AsyncGenerator<CheckResult> {
+  let config: Config
+  try {
+    config = await commandConfig(options, { 'compute.driver': options.compute })
+  } catch (error) {
+    yield failed('configuration', error, 'Correct the option; docs/reference/configuration.md lists all of them.')
+    return
+  }
+  yield { name: 'configuration', ok: true, text: options.config ?? 'built-in defaults' }
+  yield await attempt('data directory', 'Make it writable, or choose another with --data-dir.', async () => {
+    const directory = dataDirectory(config)
+    await access(directory, constants.W_OK)
+    return directory
+  })
+  const logger = createLogger({ ...config.log, level: 'silent' })
+  const deps = { clock: new SystemClock(), logger, ids: new SystemIds() }
+  let built: BuiltStore
+  try {
+    built = openStore(config, deps)
+  } catch (error) {
+    yield failed('database', error, 'See the message: another mainstay may be using it, or the file is damaged.')
+    return
+  }
+  try {
+    const remedy = 'Run "mainstay migrate" if the schema is old; otherwise see the message.'
+    yield await attempt('database', remedy, async () => {
+      const pending = await built.store.pendingMigrations()
+      return `${built.description}, ${pending.length === 0 ? 'schema up to date' : `${pending.length} migrations to run`}`
+    })
+    yield await attempt(`compute (${config.compute.driver})`, 'See that the platform runs and answers.', async () => {
+      return await checkCompute(config, { ...deps, store: built.store }, options.signal)
+    })
+  } finally {
+    await built.release()
+  }
+}
+
+async function checkCompute(config: Config, deps: ComputeDependencies, signal: AbortSignal): Promise<string> {
+  const { compute, description } = await buildCompute(config, deps)
+  try {
+    const hosts = await compute.listHosts({ signal: AbortSignal.any([signal, AbortSignal.timeout(CHECK_TIMEOUT_MS)]) })
+    const up = hosts.filter(({ state }) => state === 'up').length
+    if (up === 0) throw new Error(`none of the ${hosts.length} hosts answers`)
+    return `${description}, ${up} of ${hosts.length} hosts up`
+  } finally {
+    await compute.close()
+  }
+}
+
+async function attempt(name: string, remedy: string, look: () => Promise<string>): Promise<CheckResult> {
+  try {
+    return { name, ok: true, text: await look() }
+  } catch (error) {
+    return failed(name, error, remedy)
+  }
+}
+
+function failed(name: string, error: unknown, remedy: string): CheckResult {
+  return { name, ok: false, text: errorMessage(error), remedy }
+}

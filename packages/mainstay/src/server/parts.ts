@@ -1,0 +1,24 @@
+import type { Clock } from '../core/clock.ts'
+import type { SystemIds } from '../core/ids.ts'
+import type { Logger } from '../core/logging.ts'
+import type { Metrics } from '../core/metrics.ts'
+import type { TaskGroup } from '../core/task-group.ts'
+import type { Engine } from '../journal/index.ts'
+import type { BuiltCompute } from './build-compute.ts'
+import type { BuiltStore } from './build-store.ts'
+import type { Config } from './config/schema.ts'
+import type { OutboxRelay } from './outbox-relay.ts'
+
+/** Everything that the parts of the program share. */
+export interface Parts {
+  readonly config: Config
+  readonly clock: Clock
+  readonly ids: SystemIds
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly tasks: TaskGroup
+  readonly store: BuiltStore
+  readonly compute: BuiltCompute
+  readonly engine: Engine
+  readonly relay: OutboxRelay
+}

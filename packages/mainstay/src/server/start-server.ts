@@ -1,0 +1,138 @@
+import { SystemClock, type Clock } from '../core/clock.ts'
+import { currentContext } from '../core/context.ts'
+import type { MainstayEvent } from '../core/event.ts'
+import { SystemIds } from '../core/ids.ts'
+import { Lifecycle } from '../core/lifecycle.ts'
+import { createLogger, type Logger } from '../core/logging.ts'
+import { Metrics } from '../core/metrics.ts'
+import { TaskGroup } from '../core/task-group.ts'
+import { RabbitmqNotifier } from '../ha/index.ts'
+import { listenOn, stopServing } from '../http/index.ts'
+import { Engine } from '../journal/index.ts'
+import {
+  hostFailureWorkflow,
+  instanceFailureWorkflow,
+  processFailureWorkflow,
+  type Announce,
+} from '../recovery/index.ts'
+import { writeToOutbox } from '../store/index.ts'
+import { buildAccess, type Access } from './build-access.ts'
+import { buildCompute, type BuiltCompute } from './build-compute.ts'
+import { buildHttp } from './build-http.ts'
+import { openStore } from './build-store.ts'
+import { recoveryPolicy } from './config/policy.ts'
+import type { Config } from './config/schema.ts'
+import { listenAddress } from './listen-address.ts'
+import { OutboxRelay } from './outbox-relay.ts'
+import type { Parts } from './parts.ts'
+
+export interface RunningServer {
+  /** Where it is reached, `http://host:port`. */
+  readonly url: string
+  /** Lines for a person who started it by hand. */
+  readonly banner: readonly string[]
+  readonly compute: BuiltCompute
+  /** Lets running requests and steps end, then stops everything. @throws AggregateError */
+  stop(): Promise<void>
+}
+
+export interface StartDependencies {
+  readonly clock?: Clock
+  readonly logger?: Logger
+}
+
+/**
+ * Builds the program from its configuration and starts it: the only place that knows every part.
+ *
+ * @throws InvalidInputError, StoreUnavailableError, StoreCorruptError, StoreSchemaError
+ */
+export async function startServer(config: Config, dependencies: StartDependencies = {}): Promise<RunningServer> {
+  const { clock = new SystemClock(), logger = createLogger(config.log) } = dependencies
+  const address = listenAddress(config)
+  const access = buildAccess(config, { clock, logger })
+  const lifecycle = new Lifecycle({ clock, logger })
+  const { graceful_shutdown_timeout_ms: gracefulMs, shutdown_grace_ms: graceMs } = config.server
+  try {
+    const parts = await build(config, { clock, logger }, lifecycle)
+    if (config.server.roles.includes('engine')) {
+      await parts.engine.start()
+      lifecycle.started('recovery engine', async () => await parts.engine.stop())
+    }
+    const app = await buildHttp(parts, access, startNotifier(parts, lifecycle))
+    const url = await listenOn(app, address)
+    lifecycle.started('http server', async () => await stopServing(app, { clock, timeoutMs: gracefulMs }))
+    const stop = async (): Promise<void> => await lifecycle.stop({ timeoutMs: gracefulMs + graceMs })
+    return { url, banner: banner(url, parts, access), compute: parts.compute, stop }
+  } catch (error) {
+    await lifecycle.stop({ timeoutMs: graceMs })
+    throw error
+  }
+}
+
+async function build(config: Config, deps: { clock: Clock; logger: Logger }, lifecycle: Lifecycle): Promise<Parts> {
+  const { clock, logger } = deps
+  const ids = new SystemIds()
+  const metrics = new Metrics()
+  metrics.collectProcess()
+  const store = openStore(config, deps)
+  lifecycle.started('store', store.release)
+  await store.store.migrate()
+  const tasks = new TaskGroup(deps)
+  lifecycle.started('background work', async () => await tasks.stop({ timeoutMs: config.server.shutdown_grace_ms }))
+  const publish = {
+    publish: ({ type, nodeName, resourceId }: MainstayEvent) =>
+      logger.debug({ event: type, nodeName, resourceId }, 'event'),
+  }
+  const compute = await buildCompute(config, { clock, logger, ids, store: store.store, publish })
+  lifecycle.started('compute', async () => await compute.compute.close())
+  const relay = new OutboxRelay({ store: store.store, publish, tasks, logger })
+  const { lease_ms: leaseMs, poll_ms: pollMs, max_concurrent: maxConcurrent } = config.journal
+  const engine = new Engine(
+    { store: store.store, clock, ids, tasks, logger, metrics, afterCommit: () => relay.poke() },
+    { leaseMs, pollMs, maxConcurrent, exclusive: store.exclusive },
+  )
+  const announce: Announce = async (queries, { type, severity, host, workflowId, payload }, now) => {
+    const correlationId = currentContext()?.requestId ?? null
+    const event = {
+      id: ids.ordered(),
+      type,
+      severity,
+      occurredAt: now,
+      nodeName: host,
+      resourceId: workflowId,
+      payload,
+    }
+    await writeToOutbox(queries, { ...event, projectId: null, correlationId })
+  }
+  const tools = {
+    compute: compute.compute,
+    fencesFor: compute.fencesFor,
+    policy: recoveryPolicy(config),
+    ids,
+    announce,
+  }
+  engine.register(hostFailureWorkflow(tools))
+  engine.register(instanceFailureWorkflow(tools))
+  engine.register(processFailureWorkflow(tools))
+  return { config, clock, ids, logger, metrics, tasks, store, compute, engine, relay }
+}
+
+/** Sends versioned notifications to a message bus, where one is configured. */
+function startNotifier({ config, clock, ids, logger }: Parts, lifecycle: Lifecycle): RabbitmqNotifier | undefined {
+  const { driver, url, topics } = config.notifications
+  if (driver !== 'rabbitmq' || url === '') return undefined
+  const notifier = new RabbitmqNotifier({ clock, ids, logger, url, topics })
+  lifecycle.started('message bus', async () => await notifier.close({ timeoutMs: config.server.shutdown_grace_ms }))
+  return notifier
+}
+
+function banner(url: string, { config, store, compute }: Parts, access: Access): string[] {
+  const real = 'real guests: --compute libvirt (docs/how-to/libvirt.md)'
+  return [
+    `Mainstay serves ${url} (roles: ${config.server.roles.join(', ')})`,
+    `  data     ${store.description}`,
+    `  compute  ${compute.description}`,
+    ...(compute.simulated === null ? [] : [`           ${real}`]),
+    `  access   ${access.description}`,
+  ]
+}
