@@ -1,0 +1,298 @@
+import { afterAll, describe, expect, test, type TestContext } from 'vitest'
+
+import { SystemClock } from '../../packages/mainstay/src/core/clock.ts'
+import { SystemIds } from '../../packages/mainstay/src/core/ids.ts'
+import { toJson, type Json } from '../../packages/mainstay/src/core/json.ts'
+import { silentLogger } from '../../packages/mainstay/src/core/logging.ts'
+import { Metrics } from '../../packages/mainstay/src/core/metrics.ts'
+import { TaskGroup } from '../../packages/mainstay/src/core/task-group.ts'
+import {
+  Engine,
+  cancelWorkflow,
+  enqueueWorkflow,
+  findWorkflow,
+  signalWorkflow,
+  workflowHistory,
+  type WorkflowContext,
+  type WorkflowDefinition,
+  type WorkflowStatus,
+  type WorkflowSummary,
+} from '../../packages/mainstay/src/journal/index.ts'
+import { PostgresStore } from '../../packages/mainstay/src/store/index.ts'
+import { PrivatePostgres, needPostgres } from './support/private-postgres.ts'
+
+const clock = new SystemClock()
+const ids = new SystemIds()
+const PATIENCE_MS = 20_000
+const step = { timeoutMs: 30_000 }
+
+let shared: Promise<PrivatePostgres> | undefined
+
+afterAll(async () => {
+  await (await shared)?.[Symbol.asyncDispose]()
+})
+
+/** A journal in a database of its own, with engines that end with it. */
+class Journal implements AsyncDisposable {
+  readonly store: PostgresStore
+  readonly tasks: TaskGroup[] = []
+  readonly #engines: Engine[] = []
+
+  private constructor(store: PostgresStore) {
+    this.store = store
+  }
+
+  static async open(ctx: TestContext): Promise<Journal> {
+    const bin = needPostgres(ctx)
+    shared ??= PrivatePostgres.start(bin)
+    const url = await (await shared).createDatabase()
+    const store = PostgresStore.open({ url, clock, logger: silentLogger() })
+    await store.migrate()
+    return new Journal(store)
+  }
+
+  async engine(definitions: readonly WorkflowDefinition[]): Promise<Engine> {
+    const logger = silentLogger()
+    const tasks = new TaskGroup({ clock, logger })
+    const deps = { store: this.store, clock, ids, tasks, logger, metrics: new Metrics() }
+    const engine = new Engine(deps, { leaseMs: 1000, pollMs: 50, parkAfterMs: 0, stopTimeoutMs: 2000 })
+    for (const definition of definitions) engine.register(definition)
+    this.#engines.push(engine)
+    this.tasks.push(tasks)
+    await engine.start()
+    return engine
+  }
+
+  async enqueue(id: string, { subject = id, name = 'test', input = null as Json } = {}): Promise<void> {
+    const workflow = { id, name, version: 1, subject, input }
+    await this.store.write((queries) => enqueueWorkflow(queries, workflow, clock.now()))
+  }
+
+  async signal(workflowId: string, name: string, data: Json): Promise<void> {
+    const signal = { id: ids.ordered(), workflowId, name, data }
+    await this.store.write((queries) => signalWorkflow(queries, signal, clock.now()))
+  }
+
+  async find(id: string): Promise<WorkflowSummary | undefined> {
+    return await findWorkflow(this.store.read, id)
+  }
+
+  async until(id: string, wanted: WorkflowStatus): Promise<WorkflowSummary> {
+    const deadline = clock.monotonic() + PATIENCE_MS
+    for (;;) {
+      const found = await this.find(id)
+      if (found?.status === wanted) return found
+      if (clock.monotonic() > deadline) throw new Error(`Workflow ${id} is ${found?.status}, not ${wanted}.`)
+      await clock.sleep(20)
+    }
+  }
+
+  /** Makes a workflow look as if an engine that is gone had it. */
+  async giveTo(owner: string, id: string, leaseUntil: number): Promise<void> {
+    await this.store.write(async (queries) => {
+      await queries.insertInto('engines').values({ id: owner, lease_until: leaseUntil, started_at: 0 }).execute()
+      const patch = { status: 'running', owner, fence: 1, wake_at: null }
+      await queries.updateTable('workflows').set(patch).where('id', '=', id).execute()
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#engines.map(async (engine) => await engine.stop()))
+    await this.store.close()
+  }
+}
+
+function workflow(run: (context: WorkflowContext, input: Json) => Promise<Json>, name = 'test'): WorkflowDefinition {
+  return { name, version: 1, run }
+}
+
+describe('the journal on PostgreSQL', () => {
+  test('completes workflows of every kind of entry, many at the same time, their histories without gaps', async (ctx) => {
+    await using journal = await Journal.open(ctx)
+    const definition = workflow(async (context, input) => {
+      const one = await context.step('one', step, async ({ progress }) => {
+        progress(0.5, 'half \0 of it')
+        return toJson(input)
+      })
+      const two = await context.transact('two', one, async (queries, at) => {
+        const lock = { name: `proof ${context.workflowId}`, workflow_id: 'proof', at }
+        await queries.insertInto('workflow_locks').values(lock).execute()
+        return `${one}+`
+      })
+      await context.time('now')
+      const three = await context.decide('three', 'a rule', { two }, (given) => `${given.two}!`)
+      await context.sleep('pause', 5)
+      const locked = await context.acquire('lock', `lock ${context.workflowId}`)
+      return [three, locked]
+    })
+    for (let count = 0; count < 30; count += 1) await journal.enqueue(`w${count}`, { input: count })
+    await journal.engine([definition])
+    for (let count = 0; count < 30; count += 1) {
+      const id = `w${count}`
+      expect(await journal.until(id, 'completed')).toMatchObject({ result: [`${count}+!`, true], owner: null })
+      const seqs = (await workflowHistory(journal.store.read, id)).map(({ seq }) => seq)
+      expect(seqs).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+    }
+    const locks = await journal.store.read.selectFrom('workflow_locks').select('name').execute()
+    expect(locks.filter(({ name }) => !name.startsWith('proof'))).toEqual([])
+    expect(locks).toHaveLength(30)
+  })
+
+  test('takes over from a silent engine after its lease and not before, and goes on from the history', async (ctx) => {
+    await using journal = await Journal.open(ctx)
+    const acts: string[] = []
+    const definition = workflow(async (context) => {
+      const one = await context.step('one', step, async () => 'not this')
+      return await context.step('two', { ...step, input: one }, async ({ fence, repeated, key }) => {
+        acts.push(`${key} fence=${fence} repeated=${repeated} in time=${clock.now() >= leaseUntil}`)
+        return one
+      })
+    })
+    await journal.enqueue('w')
+    const leaseUntil = clock.now() + 1500
+    await journal.giveTo('silent', 'w', leaseUntil)
+    await journal.store.write(async (queries) => {
+      const entry = (seq: number, kind: string, key: string, data: string): Record<string, string | number> => {
+        return { workflow_id: 'w', seq, kind, key, data, fence: 1, at: 0 }
+      }
+      const rows = [
+        entry(1, 'intent', 'one', '{"input":null,"attempt":1}'),
+        entry(2, 'outcome', 'one', '{"output":"from before","attempt":1}'),
+        entry(3, 'intent', 'two', '{"input":"from before","attempt":1}'),
+      ]
+      await queries
+        .insertInto('workflow_history')
+        .values(rows as never)
+        .execute()
+    })
+    await journal.engine([definition])
+    expect(await journal.until('w', 'completed')).toMatchObject({ result: 'from before', fence: 2 })
+    expect(acts).toEqual(['w/two fence=2 repeated=true in time=true'])
+  })
+
+  test('lets two engines run one workflow of a subject at a time, in order of arrival', async (ctx) => {
+    await using journal = await Journal.open(ctx)
+    const order: string[] = []
+    let inside = 0
+    let most = 0
+    const definition = workflow(async (context, input) => {
+      return await context.step('act', step, async ({ signal }) => {
+        most = Math.max(most, (inside += 1))
+        order.push(toJson(input))
+        await clock.sleep(10, { signal })
+        inside -= 1
+        return null
+      })
+    })
+    for (let count = 0; count < 8; count += 1) {
+      await journal.enqueue(`w${count}`, { subject: 'host', input: count })
+    }
+    await Promise.all([journal.engine([definition]), journal.engine([definition])])
+    for (let count = 0; count < 8; count += 1) await journal.until(`w${count}`, 'completed')
+    expect(most).toBe(1)
+    expect(order).toEqual(['0', '1', '2', '3', '4', '5', '6', '7'])
+  })
+
+  test('holds a workflow for a person, with any reason, until it is signalled or its time is over', async (ctx) => {
+    await using journal = await Journal.open(ctx)
+    const definition = workflow(async (context, input) => {
+      const held = `because it printed \0 and \u{1F600}`.slice(0, -1)
+      const signal = await context.waitForSignal('ask', { names: ['go'], timeoutMs: Number(input), held })
+      return signal === undefined ? 'nobody came' : signal.data
+    })
+    await journal.enqueue('asked', { input: 60_000 })
+    await journal.enqueue('alone', { input: 300 })
+    const engine = await journal.engine([definition])
+    expect((await journal.until('asked', 'held')).reason).toBe('because it printed \uFFFD and \uFFFD')
+    await journal.signal('asked', 'other', null)
+    await journal.signal('asked', 'go', { who: 'ops' })
+    engine.poke()
+    expect(await journal.until('asked', 'completed')).toMatchObject({ result: { who: 'ops' } })
+    expect(await journal.until('alone', 'completed')).toMatchObject({ result: 'nobody came' })
+  })
+
+  test('cancels what runs, and what waits for its subject without running it', async (ctx) => {
+    await using journal = await Journal.open(ctx)
+    const acts: string[] = []
+    const ends: string[] = []
+    const definition: WorkflowDefinition = {
+      ...workflow(async (context) => {
+        return await context.step('act', step, async ({ signal }) => {
+          acts.push(context.workflowId)
+          await clock.sleep(20_000, { signal })
+          return null
+        })
+      }),
+      ended: async (_queries, { workflowId, status }) => void ends.push(`${workflowId} ${status}`),
+    }
+    await journal.enqueue('first', { subject: 'host' })
+    await journal.enqueue('second', { subject: 'host' })
+    await journal.engine([definition])
+    await expect.poll(() => acts, { timeout: PATIENCE_MS }).toEqual(['first'])
+    const cancel = async (workflowId: string): Promise<void> => {
+      await journal.store.write((queries) => cancelWorkflow(queries, { workflowId, reason: 'not needed' }, clock.now()))
+    }
+    await cancel('second')
+    expect((await journal.until('second', 'cancelled')).reason).toContain('not needed')
+    await cancel('first')
+    await journal.until('first', 'cancelled')
+    expect(acts).toEqual(['first'])
+    expect(ends).toEqual(['second cancelled', 'first cancelled'])
+  })
+
+  test('makes a change of our own and its record as one: a throw leaves neither', async (ctx) => {
+    await using journal = await Journal.open(ctx)
+    const definition = workflow(async (context) => {
+      return await context.transact('change', null, async (queries, at) => {
+        await queries.insertInto('workflow_locks').values({ name: 'mine', workflow_id: 'proof', at }).execute()
+        throw new TypeError('after the change')
+      })
+    })
+    await journal.enqueue('w')
+    await journal.engine([definition])
+    expect((await journal.until('w', 'failed')).reason).toContain('after the change')
+    expect(await journal.store.read.selectFrom('workflow_locks').select('name').execute()).toEqual([])
+    expect(await workflowHistory(journal.store.read, 'w')).toEqual([])
+  })
+
+  test('refuses what a late owner writes: records, changes of our own and the end', async (ctx) => {
+    await using journal = await Journal.open(ctx)
+    const late = Promise.withResolvers<void>()
+    const done: string[] = []
+    const definition: WorkflowDefinition = {
+      ...workflow(async (context) => {
+        const who = await context.step('who', step, async ({ fence }) => {
+          if (fence === 1) await late.promise
+          return fence
+        })
+        await context.transact('change', null, async (queries, at) => {
+          const lock = { name: `changed by ${who}`, workflow_id: 'proof', at }
+          await queries.insertInto('workflow_locks').values(lock).execute()
+          done.push(`changed by ${who}`)
+        })
+        return who
+      }),
+      ended: async (_queries, { result }) => void done.push(`ended by ${toJson(result)}`),
+    }
+    await journal.enqueue('w')
+    await journal.engine([definition])
+    await expect
+      .poll(async () => (await workflowHistory(journal.store.read, 'w')).length, { timeout: PATIENCE_MS })
+      .toBe(1)
+    // Another engine owns it now; the first one is not told.
+    await journal.giveTo('other', 'w', clock.now() + 60_000)
+    await journal.store.write((queries) => queries.updateTable('workflows').set({ fence: 2 }).execute())
+    const before = await journal.find('w')
+    late.resolve()
+    const tasks = (): string[] => journal.tasks.flatMap((each) => each.names())
+    await expect.poll(tasks, { timeout: PATIENCE_MS }).not.toContain('workflow test w')
+    expect(await journal.find('w')).toEqual(before)
+    expect((await workflowHistory(journal.store.read, 'w')).map(({ kind }) => kind)).toEqual(['intent'])
+    const locks = await journal.store.read.selectFrom('workflow_locks').select('name').execute()
+    expect(locks).toEqual([{ name: 'subject:w' }])
+    // The other engine dies; whoever goes on does it all with its own token.
+    await journal.store.write((queries) => queries.deleteFrom('engines').where('id', '=', 'other').execute())
+    expect(await journal.until('w', 'completed')).toMatchObject({ result: 3, fence: 3 })
+    expect(done.filter((what) => what.startsWith('ended'))).toEqual(['ended by 3'])
+  })
+})

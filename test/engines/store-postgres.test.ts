@@ -1,0 +1,141 @@
+import { sql } from 'kysely'
+import { afterAll, describe, expect, test, type TestContext } from 'vitest'
+
+import { SystemClock } from '../../packages/mainstay/src/core/clock.ts'
+import { silentLogger } from '../../packages/mainstay/src/core/logging.ts'
+import { storeConformance } from '../../packages/mainstay/src/store/conformance.ts'
+import { PostgresStore, StoreUnavailableError, type Store } from '../../packages/mainstay/src/store/index.ts'
+import { PrivatePostgres, needPostgres } from './support/private-postgres.ts'
+
+let shared: Promise<PrivatePostgres> | undefined
+
+/** One server for the tests that leave it running. */
+async function sharedPostgres(ctx: TestContext): Promise<PrivatePostgres> {
+  const bin = needPostgres(ctx)
+  shared ??= PrivatePostgres.start(bin)
+  return await shared
+}
+
+afterAll(async () => {
+  await (await shared)?.[Symbol.asyncDispose]()
+})
+
+function open(url: string, options: { workTimeoutMs?: number; connectTimeoutMs?: number } = {}): PostgresStore {
+  return PostgresStore.open({ url, clock: new SystemClock(), logger: silentLogger(), ...options })
+}
+
+storeConformance('PostgreSQL', async (ctx) => {
+  const url = await (await sharedPostgres(ctx)).createDatabase()
+  return {
+    open: async (options) => open(url, options),
+    [Symbol.asyncDispose]: async () => {},
+  }
+})
+
+async function add(store: Store, id: string): Promise<void> {
+  await store.write((queries) => queries.insertInto('engines').values({ id, lease_until: 0, started_at: 0 }).execute())
+}
+
+async function ids(store: Store): Promise<string[]> {
+  return (await store.read.selectFrom('engines').select('id').orderBy('id').execute()).map(({ id }) => id)
+}
+
+describe('PostgreSQL that goes away', () => {
+  test('is reported to readers and writers, and used again once it is back, with all that was acknowledged', async (ctx) => {
+    await using postgres = await PrivatePostgres.start(needPostgres(ctx))
+    const store = open(await postgres.createDatabase())
+    await store.migrate()
+    await Promise.all(Array.from({ length: 20 }, (_, index) => add(store, `before-${index}`)))
+
+    await postgres.crash()
+    for (const failing of [add(store, 'while down'), ids(store), store.version(), store.migrate()]) {
+      await expect(failing).rejects.toThrow(StoreUnavailableError)
+      await expect(failing).rejects.toThrow(/does not answer .* Check that it runs/)
+    }
+
+    await postgres.restart()
+    await add(store, 'after')
+    const kept = await ids(store)
+    expect(kept).toHaveLength(21)
+    expect(kept).toContain('after')
+    await store.close()
+  })
+
+  test('in the middle of a write ends that write only, not the process', async (ctx) => {
+    await using postgres = await PrivatePostgres.start(needPostgres(ctx))
+    const store = open(await postgres.createDatabase())
+    await store.migrate()
+    const entered = Promise.withResolvers<void>()
+    const go = Promise.withResolvers<void>()
+    const writing = store.write(async (queries) => {
+      await queries.insertInto('engines').values({ id: 'half', lease_until: 0, started_at: 0 }).execute()
+      entered.resolve()
+      await go.promise
+      await queries.insertInto('engines').values({ id: 'other half', lease_until: 0, started_at: 0 }).execute()
+    })
+    await entered.promise
+    await postgres.crash()
+    go.resolve()
+    await expect(writing).rejects.toThrow(StoreUnavailableError)
+
+    await postgres.restart()
+    await add(store, 'whole')
+    await expect(ids(store)).resolves.toEqual(['whole'])
+    await store.close()
+  })
+
+  test('for one connection alone is noticed, and the next write takes another', async (ctx) => {
+    const postgres = await sharedPostgres(ctx)
+    const store = open(await postgres.createDatabase())
+    await store.migrate()
+    const writing = store.write(async (queries) => {
+      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(queries)
+      await postgres.query(`select pg_terminate_backend(${rows[0]!.pid}, 5000)`)
+      await queries.insertInto('engines').values({ id: 'cut', lease_until: 0, started_at: 0 }).execute()
+    })
+    await expect(writing).rejects.toThrow(StoreUnavailableError)
+    await add(store, 'next')
+    await expect(ids(store)).resolves.toEqual(['next'])
+    await store.close()
+  })
+})
+
+describe('PostgreSQL under contention', () => {
+  test('two writes that lock each other out are both done in the end', async (ctx) => {
+    const store = open(await (await sharedPostgres(ctx)).createDatabase())
+    await store.migrate()
+    await Promise.all([add(store, 'a'), add(store, 'b')])
+    const both = Promise.withResolvers<void>()
+    let inside = 0
+    let attempts = 0
+    const lock = (first: string, second: string): Promise<void> =>
+      store.write(async (queries) => {
+        attempts += 1
+        for (const id of [first, second]) {
+          await queries
+            .updateTable('engines')
+            .set({ lease_until: sql`lease_until + 1` })
+            .where('id', '=', id)
+            .execute()
+          inside += 1
+          if (inside >= 2) both.resolve()
+          await both.promise
+        }
+      })
+    await Promise.all([lock('a', 'b'), lock('b', 'a')])
+    expect(attempts).toBe(3)
+    await expect(store.read.selectFrom('engines').select('lease_until').execute()).resolves.toEqual([
+      { lease_until: 2 },
+      { lease_until: 2 },
+    ])
+    await store.close()
+  })
+})
+
+test('an address where nothing listens is named without its password', async () => {
+  const store = open('postgres://mainstay:hunter2@127.0.0.1:1/mainstay', { connectTimeoutMs: 2000 })
+  const reading = ids(store)
+  await expect(reading).rejects.toThrow(/PostgreSQL at postgres:\/\/mainstay:\*\*\*@127\.0\.0\.1:1\/mainstay does not/)
+  await expect(reading).rejects.not.toThrow(/hunter2/)
+  await store.close()
+})

@@ -1,0 +1,216 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { describe, expect, test, vi, type TestContext } from 'vitest'
+import {
+  Cluster,
+  resetDatabase,
+  runProgram,
+  skipReason,
+  type ComponentName,
+  type DatabaseSpec,
+  type ServerSpec,
+} from '@mainstay/testkit'
+
+async function skipUnlessThere(ctx: TestContext, name: ComponentName): Promise<void> {
+  if (process.env['MAINSTAY_TEST_ALL'] === '1') vi.stubEnv('MAINSTAY_TESTKIT_REQUIRE', name)
+  const reason = await skipReason(name)
+  ctx.skip(reason !== undefined, reason)
+}
+
+async function withCluster<T>(work: (cluster: Cluster) => Promise<T>): Promise<T> {
+  const cluster = await Cluster.create({ name: 'databases' })
+  try {
+    return await work(cluster)
+  } finally {
+    await cluster.dispose()
+  }
+}
+
+const oneshot = (name: string, database: DatabaseSpec, dependsOn: readonly string[] = []): ServerSpec => ({
+  name,
+  command: ['true'],
+  launch: 'oneshot',
+  database,
+  dependsOn,
+})
+
+const postgresMigration = ['psql', '-q', '%(dbUrl)s', '-c', "create table t (name text); insert into t values ('seed')"]
+
+describe('databases on real servers (testkit.md A6)', { timeout: 180_000 }, () => {
+  test('H-50 H-52 PostgreSQL: every test gets a copy of the template; a connected client does not keep it from being reset', async (ctx) => {
+    await skipUnlessThere(ctx, 'postgres')
+    await withCluster(async (cluster) => {
+      const postgres = cluster.component('postgres')
+      await postgres.start()
+      const url = `postgres://postgres@127.0.0.1:${postgres.port}/`
+      const spec: DatabaseSpec = { engine: 'postgres', url, migrate: postgresMigration }
+      cluster.add(oneshot('one', spec, ['postgres']))
+      cluster.add(oneshot('two', spec, ['postgres']))
+      await cluster.start('one')
+      const [template] = await postgres.sql(
+        "select datname as name from pg_database where datname like 'tpl!_%' escape '!'",
+      )
+      // Somebody sits in the template, and in the database that is reset.
+      const sitting = connectedClient(`${url}${String(template?.['name'])}`)
+      const inOne = connectedClient(cluster.get('one').dbUrl)
+      await Promise.all([sitting.connected, inOne.connected])
+      await cluster.start('two')
+      expect(cluster.get('two').dbUrl).not.toBe(cluster.get('one').dbUrl)
+      for (const name of ['one', 'two'])
+        expect(await cluster.get(name).sql('select name from t')).toEqual([{ name: 'seed' }])
+      await cluster.get('one').sql("insert into t values ('more')")
+      await cluster.resetDatabase('one')
+      expect(await cluster.get('one').sql('select name from t')).toEqual([{ name: 'seed' }])
+      const templates = await postgres.sql(
+        "select count(*) as n from pg_database where datname like 'tpl!_%' escape '!'",
+      )
+      expect(templates).toEqual([{ n: 1 }])
+      await Promise.all([sitting.ended, inOne.ended])
+    })
+  })
+
+  test('H-48 PostgreSQL: a failed migration publishes no template', async (ctx) => {
+    await skipUnlessThere(ctx, 'postgres')
+    await withCluster(async (cluster) => {
+      const postgres = cluster.component('postgres')
+      await postgres.start()
+      const migrate = ['psql', '-q', '-v', 'ON_ERROR_STOP=1', '%(dbUrl)s', '-c', 'create nonsense']
+      cluster.add(
+        oneshot('broken', { engine: 'postgres', url: `postgres://postgres@127.0.0.1:${postgres.port}/`, migrate }, [
+          'postgres',
+        ]),
+      )
+      await expect(cluster.start('broken')).rejects.toThrow('syntax error')
+      expect(await postgres.sql("select datname from pg_database where datname like 'tpl%'")).toEqual([])
+    })
+  })
+
+  test('H-51 H-52 MariaDB: passwords of every kind reset, none is seen in the process list', async (ctx) => {
+    await skipUnlessThere(ctx, 'mariadb')
+    await withCluster(async (cluster) => {
+      const mariadb = cluster.component('mariadb')
+      await mariadb.start()
+      for (const user of ["plain identified by 'p@ss'", "blank identified by ''"]) {
+        await mariadb.sql(`create user ${user}; grant all on *.* to ${user.split(' ')[0]}`)
+      }
+      const where = `127.0.0.1:${mariadb.port}`
+      const seen = watchProcessList('p@ss')
+      for (const credentials of ['root', 'blank:', 'plain:p%40ss']) {
+        const url = `mysql://${credentials}@${where}/test_reset`
+        await resetDatabase(url)
+        await mariadb.sql('create table test_reset.t (id int)')
+        await resetDatabase(url)
+        expect(
+          await mariadb.sql("select count(*) as n from information_schema.tables where table_schema = 'test_reset'"),
+        ).toEqual([{ n: '0' }])
+      }
+      const spec: DatabaseSpec = {
+        engine: 'mysql',
+        url: `mysql://plain:p%40ss@${where}/`,
+        migrate: async ({ url }) => {
+          const database = url.slice(url.lastIndexOf('/') + 1)
+          await mariadb.sql(`create table ${database}.t (name text); insert into ${database}.t values ('seed')`)
+        },
+      }
+      for (const name of ['one', 'two']) {
+        cluster.add(oneshot(name, spec, ['mariadb']))
+        await cluster.start(name)
+        expect(await cluster.get(name).sql('select name from t')).toEqual([{ name: 'seed' }])
+      }
+      expect(seen.stop()).toEqual([])
+    })
+  })
+
+  test('H-53 Redis: emptying a leased number leaves the others alone', async (ctx) => {
+    await skipUnlessThere(ctx, 'redis')
+    await withCluster(async (cluster) => {
+      const redis = cluster.component('redis')
+      await redis.start()
+      await redis.sql('SET everybody here')
+      const spec: DatabaseSpec = {
+        engine: 'redis',
+        url: `redis://127.0.0.1:${redis.port}`,
+        migrate: async () => undefined,
+      }
+      for (const name of ['one', 'two']) {
+        cluster.add(oneshot(name, spec, ['redis']))
+        await cluster.start(name)
+        await cluster.get(name).sql('SET own', [name])
+      }
+      expect(cluster.get('one').dbUrl).not.toBe(cluster.get('two').dbUrl)
+      await cluster.resetDatabase('one')
+      expect(await cluster.get('one').sql('GET own')).toEqual([{ value: null }])
+      expect(await cluster.get('two').sql('GET own')).toEqual([{ value: 'two' }])
+      expect(await redis.sql('GET everybody')).toEqual([{ value: 'here' }])
+    })
+  })
+
+  test('a database on a server that outlives the cluster is dropped by the clean-up', async (ctx) => {
+    await skipUnlessThere(ctx, 'postgres')
+    await withCluster(async (outer) => {
+      const postgres = outer.component('postgres')
+      await postgres.start()
+      const inner = await Cluster.create({
+        servers: [
+          oneshot('one', {
+            engine: 'postgres',
+            url: `postgres://postgres@127.0.0.1:${postgres.port}/`,
+            migrate: postgresMigration,
+          }),
+        ],
+      })
+      await inner.start('one')
+      const own = "select count(*) as n from pg_database where datname like 't!_%' escape '!'"
+      expect(await postgres.sql(own)).toEqual([{ n: 1 }])
+      await inner.dispose()
+      expect(await postgres.sql(own)).toEqual([{ n: 0 }])
+    })
+  })
+})
+
+/** A client that only sits there until the server throws it out. */
+function connectedClient(url: string): { connected: Promise<void>; ended: Promise<unknown> } {
+  const name = `sitting-${Math.random().toString(36).slice(2)}`
+  const ended = runProgram(['psql', `${url}?application_name=${name}`, '-c', 'select pg_sleep(60)'], {
+    expectExitCode: 'any',
+  })
+  const connected = vi.waitFor(
+    async () => {
+      const { stdout } = await runProgram([
+        'psql',
+        '-At',
+        url.replace(/\/[^/]*$/, '/postgres'),
+        '-c',
+        `select count(*) from pg_stat_activity where application_name = '${name}'`,
+      ])
+      expect(stdout.trim()).toBe('1')
+    },
+    { timeout: 5000 },
+  )
+  return { connected, ended }
+}
+
+/** Looks at every command line again and again for a text that must not be there. */
+function watchProcessList(secret: string): { stop(): string[] } {
+  const found: string[] = []
+  const look = (): void => {
+    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      const line = commandLine(pid)
+      if (line.includes(secret)) found.push(line)
+    }
+  }
+  const timer = setInterval(look, 5)
+  return {
+    stop() {
+      clearInterval(timer)
+      return found
+    },
+  }
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,273 @@
+import { rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { beforeEach, describe, expect, test } from 'vitest'
+
+import type { Compute, Instance } from '../../packages/mainstay/src/compute/compute.ts'
+import { InstanceRefusedError, InstanceStateError } from '../../packages/mainstay/src/compute/errors.ts'
+import type { FenceCertificate } from '../../packages/mainstay/src/compute/fence-certificate.ts'
+import { claimedBy } from '../../packages/mainstay/src/compute/libvirt/guest-record.ts'
+import { Inventory } from '../../packages/mainstay/src/compute/libvirt/inventory.ts'
+import { requireLibvirt } from './lab/requirements.ts'
+import { waitUntil } from './lab/wait-until.ts'
+import { TwoLibvirtHosts } from './two-libvirt-hosts.ts'
+
+const PATIENCE_MS = 20_000
+const BOUND = { timeoutMs: PATIENCE_MS }
+
+describe('real libvirt hosts that fail', () => {
+  let hosts: TwoLibvirtHosts
+
+  beforeEach(async (context) => {
+    requireLibvirt(context)
+    hosts = await TwoLibvirtHosts.start({ askTimeoutMs: 1_000, sharedPaths: ['/tmp'] })
+    return async () => await hosts[Symbol.asyncDispose]()
+  })
+
+  const asking = () => ({ signal: AbortSignal.timeout(PATIENCE_MS) })
+  const acting = (key: string) => ({ ...asking(), key, fence: 1 })
+
+  function proof(): FenceCertificate {
+    const now = Date.now()
+    const evidence = [{ at: now, source: 'the laboratory', saw: 'every process of the host has ended' }]
+    const host = hosts.source.hostname
+    return { host, method: 'asserted', evidence, provenAt: now, validUntil: now + 600_000, assertedBy: 'a test' }
+  }
+
+  async function evacuate(uuid: string, key = 'move'): Promise<void> {
+    const options = { target: hosts.target.hostname, certificate: proof() }
+    await hosts.compute.evacuate(uuid, options, acting(key))
+  }
+
+  async function reaches(uuid: string, until: (instance: Instance) => boolean): Promise<Instance> {
+    const options = { timeoutMs: PATIENCE_MS, pollMs: 500, ...asking() }
+    return await hosts.compute.waitForInstance(uuid, until, options)
+  }
+
+  async function hostState(compute: Compute, name: string): Promise<string | undefined> {
+    return (await compute.findHost(name, asking()))?.state
+  }
+
+  const domainsOf = async (host: TwoLibvirtHosts['source']): Promise<string> => {
+    return (await host.virsh('list', '--all', '--uuid')).stdout
+  }
+
+  test('the guests of a host that died before this process began are known by the inventory, their state as unknown', async () => {
+    const { source } = hosts
+    const metadata = `<m:project>p1</m:project><m:meta key="HA_Enabled">True</m:meta>`
+    const uuid = await hosts.define(source, { name: 'kept', metadata }, { start: true })
+    await hosts.open()
+    await hosts.close()
+    await source.powerOff()
+    const compute = await hosts.open()
+    expect(await compute.listInstances(source.hostname, asking())).toMatchObject([
+      { uuid, state: 'active', metadata: { HA_Enabled: 'True' }, projectId: 'p1', memoryMib: 32 },
+    ])
+    expect(await compute.findInstance(uuid, asking())).toMatchObject({ state: 'unknown', host: source.hostname })
+    await evacuate(uuid)
+    await reaches(uuid, ({ state }) => state === 'active')
+    expect(await hosts.runningCopies(uuid)).toEqual([hosts.target.hostname])
+  })
+
+  test('what is left on a host that comes back is taken away, once; later the guest may come home', async () => {
+    const { source } = hosts
+    const uuid = await hosts.define(source, { name: 'moved' }, { start: true })
+    const staying = await hosts.define(source, { name: 'staying' })
+    await hosts.open()
+    await source.powerOff()
+    await evacuate(uuid)
+    await source.powerOn()
+    await waitUntil(async () => !(await domainsOf(source)).includes(uuid), {
+      ...BOUND,
+      what: 'the end of the left one',
+    })
+    expect(await domainsOf(source)).toContain(staying)
+    expect(await hosts.runningCopies(uuid)).toEqual([hosts.target.hostname])
+    expect(hosts.events).toEqual([])
+
+    await hosts.target.virsh('destroy', 'moved')
+    await hosts.define(source, { name: 'moved', uuid }, { start: true })
+    await reaches(uuid, ({ host, state }) => host === source.hostname && state === 'active')
+    expect(hosts.events).toEqual([])
+  })
+
+  test('a moved guest that runs again on its old host raises one alarm, and nothing is stopped', async () => {
+    const { source, target } = hosts
+    const uuid = await hosts.define(source, { name: 'twice' }, { start: true })
+    await hosts.open()
+    await hosts.close()
+    await source.powerOff()
+    await hosts.open()
+    await evacuate(uuid)
+    await hosts.close()
+    await source.powerOn()
+    await source.virsh('start', 'twice')
+    await hosts.open()
+    await waitUntil(() => hosts.events.length > 0, { ...BOUND, what: 'the alarm' })
+    await source.virsh('suspend', 'twice')
+    await source.virsh('resume', 'twice')
+    await waitUntil(async () => (await source.virsh('domstate', 'twice')).stdout.includes('running'), {
+      ...BOUND,
+      what: 'the guest to run on',
+    })
+    expect(hosts.events).toMatchObject([
+      { type: 'compute.instance.two_copies', severity: 'critical', resourceId: uuid },
+    ])
+    expect(await hosts.runningCopies(uuid)).toEqual([source.hostname, target.hostname])
+  })
+
+  test('a guest that somebody starts on a second host raises an alarm', async () => {
+    const { source, target } = hosts
+    const uuid = await hosts.define(source, { name: 'twin' }, { start: true })
+    await hosts.open()
+    await hosts.define(target, { name: 'twin', uuid }, { start: true })
+    await waitUntil(() => hosts.events.length > 0, { ...BOUND, what: 'the alarm' })
+    expect(hosts.events).toMatchObject([{ nodeName: target.hostname, resourceId: uuid }])
+    expect(await hosts.runningCopies(uuid)).toEqual([source.hostname, target.hostname])
+  })
+
+  test('a guest that was moved by hand has its place there', async () => {
+    const { source, target } = hosts
+    const uuid = await hosts.define(source, { name: 'walker' })
+    const compute = await hosts.open()
+    await hosts.define(target, { name: 'walker', uuid }, { start: true })
+    await waitUntil(async () => (await compute.findInstance(uuid, asking()))?.host === target.hostname, {
+      ...BOUND,
+      what: 'the new place',
+    })
+    expect(await compute.listInstances(source.hostname, asking())).toEqual([])
+    expect(hosts.events).toEqual([])
+  })
+
+  test('guests that are defined and undefined are known and forgotten as it happens', async () => {
+    const compute = await hosts.open()
+    const uuid = await hosts.define(hosts.source, { name: 'fleeting' })
+    expect(await compute.findInstance(uuid, asking())).toMatchObject({ name: 'fleeting', state: 'stopped' })
+    await hosts.source.virsh('undefine', 'fleeting')
+    await waitUntil(async () => (await compute.findInstance(uuid, asking())) === undefined, {
+      ...BOUND,
+      what: 'its end',
+    })
+    expect(await compute.listInstances(hosts.source.hostname, asking())).toEqual([])
+  })
+
+  test('a target that refuses a guest leaves it where it was, to be tried again', async () => {
+    const { source, target } = hosts
+    const disk = join(source.directory, 'disk.img')
+    const devices = `<disk type='file'><source file='${disk}'/><target dev='vda' bus='virtio'/></disk>`
+    await writeFile(disk, Buffer.alloc(4096))
+    const uuid = await hosts.define(source, { name: 'picky', devices }, { start: true })
+    await hosts.open()
+    await source.powerOff()
+    const hidden = `${disk}.hidden`
+    await rename(disk, hidden)
+    await expect(evacuate(uuid, 'first')).rejects.toThrow(InstanceRefusedError)
+    expect(await domainsOf(target)).not.toContain(uuid)
+    expect(await hosts.compute.listMoves(uuid, { sinceMs: 0 }, asking())).toEqual([])
+    expect(await hosts.compute.findInstance(uuid, asking())).toMatchObject({ host: source.hostname })
+    await rename(hidden, disk)
+    await evacuate(uuid, 'first')
+    await reaches(uuid, ({ state }) => state === 'active')
+    expect(await hosts.runningCopies(uuid)).toEqual([target.hostname])
+  })
+
+  test('a restart that a dead process had only claimed is finished by the same act', async () => {
+    const { source, target, store } = hosts
+    const uuid = await hosts.define(source, { name: 'claimed' }, { start: true })
+    await hosts.open()
+    await hosts.close()
+    await source.powerOff()
+    const inventory = new Inventory(store)
+    const record = (await inventory.find(uuid))!
+    const place = { source: record.host, target: target.hostname }
+    const claimed = claimedBy(record, {
+      key: 'move',
+      ...place,
+      startedAt: 1,
+      run: true,
+      done: false,
+      sourceCleared: false,
+    })
+    await inventory.change(uuid, () => claimed)
+
+    await hosts.open()
+    expect(await hosts.compute.findInstance(uuid, asking())).toMatchObject({
+      state: 'unknown',
+      taskState: 'rebuilding',
+    })
+    expect(await hosts.compute.listMoves(uuid, { sinceMs: 0 }, asking())).toMatchObject([{ state: 'running' }])
+    await evacuate(uuid, 'move')
+    await reaches(uuid, ({ state, taskState }) => state === 'active' && taskState === null)
+    expect(await hosts.runningCopies(uuid)).toEqual([target.hostname])
+    expect(await hosts.compute.listMoves(uuid, { sinceMs: 0 }, asking())).toMatchObject([{ state: 'done' }])
+  })
+
+  test('all guests of a host are destroyed, seen gone, and run again elsewhere', async () => {
+    const { source, target } = hosts
+    const names = ['one', 'two', 'three']
+    const uuids = await Promise.all(names.map(async (name) => await hosts.define(source, { name }, { start: true })))
+    const off = await hosts.define(source, { name: 'off' })
+    const compute = await hosts.open()
+    await expect(evacuate(uuids[0]!)).rejects.toThrow(InstanceStateError)
+
+    const evidence = await compute.destroyAllGuests(source.hostname, asking())
+    expect(await Promise.all(uuids.map(async (uuid) => await hosts.runningCopies(uuid)))).toEqual([[], [], []])
+    for (const uuid of uuids) expect(evidence.some(({ saw }) => saw.includes(uuid))).toBe(true)
+    expect(evidence.some(({ saw }) => saw.includes(off))).toBe(false)
+    expect(evidence.at(-1)?.saw).toBe('the list of running guests is empty')
+
+    const told = await compute.listInstances(source.hostname, asking())
+    expect(told.map(({ name, state }) => `${name} ${state}`).sort()).toEqual([
+      'off stopped',
+      'one active',
+      'three active',
+      'two active',
+    ])
+    const certificate: FenceCertificate = { ...proof(), method: 'guests-destroyed', evidence, assertedBy: null }
+    for (const uuid of [...uuids, off]) {
+      await compute.evacuate(uuid, { target: target.hostname, certificate }, acting(`move ${uuid}`))
+    }
+    for (const uuid of uuids) await reaches(uuid, ({ state }) => state === 'active')
+    expect(await hosts.runningCopies(uuids[2]!)).toEqual([target.hostname])
+    expect(await compute.findInstance(off, asking())).toMatchObject({ host: target.hostname, state: 'stopped' })
+    expect((await domainsOf(source)).trim()).toBe('')
+    expect(hosts.events).toEqual([])
+  })
+
+  test('a host whose libvirtd is gone is down, and up again when it is back', async () => {
+    const { source } = hosts
+    const uuid = await hosts.define(source, { name: 'steady' }, { start: true })
+    const compute = await hosts.open()
+    await source.stopDaemon()
+    const state = async (wanted: string) => (await hostState(compute, source.hostname)) === wanted
+    await waitUntil(async () => await state('down'), { ...BOUND, what: 'down' })
+    expect(await compute.findInstance(uuid, asking())).toMatchObject({ state: 'unknown' })
+    expect(await compute.listInstances(source.hostname, asking())).toMatchObject([{ uuid, state: 'active' }])
+    await expect(compute.stop(uuid, acting('stop'))).rejects.toMatchObject({ code: 'MS_COMPUTE_UNAVAILABLE' })
+    await source.startDaemon()
+    await waitUntil(async () => await state('up'), { ...BOUND, what: 'up' })
+    await reaches(uuid, (instance) => instance.state === 'active')
+    expect(await hosts.runningCopies(uuid)).toEqual([source.hostname])
+  })
+
+  test('a libvirtd that hangs makes its guests unknown within the time for a question', async () => {
+    const uuid = await hosts.define(hosts.source, { name: 'numb' }, { start: true })
+    const compute = await hosts.open()
+    await hosts.source.freezeDaemon()
+    const before = performance.now()
+    expect(await compute.findInstance(uuid, asking())).toMatchObject({ state: 'unknown' })
+    expect(performance.now() - before).toBeLessThan(5_000)
+    expect(await hostState(compute, hosts.source.hostname)).toBe('unknown')
+    await hosts.source.thawDaemon()
+    await reaches(uuid, ({ state }) => state === 'active')
+  })
+
+  test('a guest that does not listen is stopped when its time is over', async () => {
+    const uuid = await hosts.define(hosts.source, { name: 'deaf' }, { start: true })
+    const compute = await hosts.open({ gracefulStopMs: 500 })
+    await compute.stop(uuid, acting('stop'))
+    expect(await compute.findInstance(uuid, asking())).toMatchObject({ state: 'active', taskState: 'powering-off' })
+    await reaches(uuid, ({ state, taskState }) => state === 'stopped' && taskState === null)
+    expect(await hosts.runningCopies(uuid)).toEqual([])
+  })
+})
