@@ -395,6 +395,12 @@ export const coreCases: readonly CoreCase[] = [
   },
   {
     id: 'M-14',
+    title: 'a writer waits until the output has drained',
+    body: () => `process.stdout.once('drain', () => {})`,
+    expected: 'clean',
+  },
+  {
+    id: 'M-14',
     title: 'once-listener that fired',
     body: () => `bus.once('tock', () => {}); bus.emit('tock')`,
     expected: 'clean',

@@ -120,12 +120,18 @@ function listenerChange(target: object, path: string, event: Key, listener: List
   }
 }
 
+/**
+ * Who waits for `drain` is in the middle of a write, as the reporter of node:test is whenever its pipe is full: that is
+ * no leak, and without its listener the writer would wait for ever.
+ */
+const unwatchedEvents = new Set<Key>(['newListener', 'removeListener', 'drain'])
+
 function listenersOf(target: object): Map<Key, readonly Listener[]> {
   const found = new Map<Key, readonly Listener[]>()
   const events = ownData(target, '_events')
   if (typeof events !== 'object' || events === null) return found
   for (const event of Reflect.ownKeys(events)) {
-    if (event === 'newListener' || event === 'removeListener') continue
+    if (unwatchedEvents.has(event)) continue
     const value = ownData(events, event)
     if (typeof value === 'function') found.set(event, [value])
     else if (Array.isArray(value)) found.set(event, [...(value as Listener[])])
