@@ -21,7 +21,6 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
   { name: 'masakari-api', neededBy: 'engines: the test kit; real: the API that ours is compared with' },
   { name: 'masakari-engine', neededBy: 'engines: the test kit' },
   { name: 'chromium', neededBy: 'real: a browser that reads the event stream' },
-  { name: 'nats-server', neededBy: 'bench: the event stream beside NATS' },
   { name: 'zsh', neededBy: 'completion: the command line in this shell' },
   { name: 'fish', neededBy: 'completion: the command line in this shell' },
   { name: 'python3-masakariclient', neededBy: 'e2e: the client that must work unmodified' },
