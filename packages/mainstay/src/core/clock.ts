@@ -1,5 +1,3 @@
-import { performance } from 'node:perf_hooks'
-
 import { nextTurn } from './turn.ts'
 
 /**
@@ -17,7 +15,7 @@ export interface Clock {
   sleep(delayMs: number, options?: { signal?: AbortSignal | undefined }): Promise<void>
 }
 
-/** The machine's own clock. */
+/** The machine's own clock; in a browser the page's. */
 export class SystemClock implements Clock {
   now(): number {
     return Date.now()
@@ -110,11 +108,12 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** A timer of any length. */
 function startTimer(delayMs: number, wake: () => void, { keepAlive }: { keepAlive: boolean }): Disposable {
-  let timer: NodeJS.Timeout
+  // A browser's timer is a number and keeps nothing alive.
+  let timer: NodeJS.Timeout | number
   const arm = (remainingMs: number): void => {
     const stepMs = Math.min(Math.max(0, remainingMs), LONGEST_TIMER_MS)
     timer = setTimeout(() => (remainingMs > stepMs ? arm(remainingMs - stepMs) : wake()), stepMs)
-    if (!keepAlive) timer.unref()
+    if (!keepAlive && typeof timer === 'object') timer.unref()
   }
   arm(delayMs)
   return { [Symbol.dispose]: () => clearTimeout(timer) }

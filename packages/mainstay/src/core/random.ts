@@ -1,15 +1,15 @@
-import { randomInt } from 'node:crypto'
-
 /** Chance, injected so that a seed replays it. */
 export interface Random {
   /** A number in [0, 1). */
   next(): number
 }
 
-/** Chance from the operating system. */
+/** Chance from the operating system, by the one way that Node and browsers share. */
 export class SystemRandom implements Random {
+  readonly #word = new Uint32Array(1)
+
   next(): number {
-    return randomInt(2 ** 47) / 2 ** 47
+    return (crypto.getRandomValues(this.#word)[0] ?? 0) / 2 ** 32
   }
 }
 
