@@ -7,7 +7,8 @@ import { entryRow, reasonText, type HistoryRecord } from './record.ts'
 /**
  * The hot path of the journal on PostgreSQL: however many records, one statement, so one round trip and one flush.
  *
- * $1 the workflows and tokens that are claimed to be ours · $2 entries · $3 changes of status
+ * $1 the workflows and tokens that are claimed to be ours · $2 entries · $3 changes of status · $4 the workflows' ids,
+ * said once more because a list of known length is looked up in the index, and a set from JSON by reading the table
  *
  * It locks the workflows that are still ours, so that no engine can claim one of them before the statement ends, and
  * writes for those alone. Returns them.
@@ -15,7 +16,7 @@ import { entryRow, reasonText, type HistoryRecord } from './record.ts'
 const RECORD = `with asked as (select * from json_to_recordset($1::json) as r(id text, fence integer)),
   owned as (
     select w.id, w.fence from workflows w join asked r on w.id = r.id and w.fence = r.fence
-    where w.finished_at is null order by w.id for update of w),
+    where w.id = any($4::text[]) and w.finished_at is null order by w.id for update of w),
   inserted as (
     insert into workflow_history (workflow_id, seq, kind, key, data, fence, at)
     select e.workflow_id, e.seq, e.kind, e.key, e.data, e.fence, e.at
@@ -33,6 +34,20 @@ const RECORD = `with asked as (select * from json_to_recordset($1::json) as r(id
     delete from workflow_locks where workflow_id in (select id from changed where finished_at is not null))
   select id, fence from owned`
 
+/**
+ * The same for one workflow that only goes on, which is what most records are: without the reading of JSON and the
+ * joining of sets it takes a sixth less.
+ *
+ * $1 the workflow · $2 its token · $3 … $7 the entries' places, kinds, keys, data and times
+ */
+const ADD = `with owned as (
+    select id, fence from workflows where id = $1 and fence = $2 and finished_at is null for update),
+  inserted as (
+    insert into workflow_history (workflow_id, seq, kind, key, data, fence, at)
+    select o.id, e.seq, e.kind, e.key, e.data, o.fence, e.at
+    from owned o, unnest($3::integer[], $4::text[], $5::text[], $6::text[], $7::bigint[]) as e(seq, kind, key, data, at))
+  select id, fence from owned`
+
 interface Owned {
   readonly id: string
   readonly fence: number
@@ -43,7 +58,7 @@ export async function writeRecordsPostgres(
   queries: Queries,
   records: readonly HistoryRecord[],
 ): Promise<Set<HistoryRecord>> {
-  const { rows } = await queries.executeQuery<Owned>(CompiledQuery.raw(RECORD, parameters(records)))
+  const { rows } = await queries.executeQuery<Owned>(CompiledQuery.raw(...statementOf(records)))
   return staleOf(records, rows)
 }
 
@@ -52,14 +67,39 @@ export async function writeRecordsAlonePostgres(
   store: Store,
   records: readonly HistoryRecord[],
 ): Promise<Set<HistoryRecord>> {
-  return staleOf(records, await store.writeStatement<Owned>(RECORD, parameters(records)))
+  return staleOf(records, await store.writeStatement<Owned>(...statementOf(records)))
 }
 
-function parameters(records: readonly HistoryRecord[]): string[] {
+function statementOf(records: readonly HistoryRecord[]): [statement: string, parameters: unknown[]] {
+  const [first] = records
+  const alone =
+    first !== undefined &&
+    records.every(
+      ({ workflowId, fence, change }) =>
+        workflowId === first.workflowId && fence === first.fence && change === undefined,
+    )
+  return alone ? [ADD, addParameters(first, records)] : [RECORD, recordParameters(records)]
+}
+
+function addParameters({ workflowId, fence }: HistoryRecord, records: readonly HistoryRecord[]): unknown[] {
+  const rows = records.flatMap((record) => record.entries.map((entry) => entryRow(record, entry)))
+  return [
+    workflowId,
+    fence,
+    rows.map(({ seq }) => seq),
+    rows.map(({ kind }) => kind),
+    rows.map(({ key }) => key),
+    rows.map(({ data }) => data),
+    rows.map(({ at }) => at),
+  ]
+}
+
+function recordParameters(records: readonly HistoryRecord[]): unknown[] {
   const asked = new Map(records.map(({ workflowId, fence }) => [`${workflowId} ${fence}`, { id: workflowId, fence }]))
   const entries = records.flatMap((record) => record.entries.map((entry) => entryRow(record, entry)))
   const changes = records.flatMap((record) => (record.change === undefined ? [] : [changeRow(record, record.change)]))
-  return [[...asked.values()], entries, changes].map(toJson)
+  const ids = new Set(records.map(({ workflowId }) => workflowId))
+  return [...[[...asked.values()], entries, changes].map(toJson), [...ids]]
 }
 
 function staleOf(records: readonly HistoryRecord[], owned: readonly Owned[]): Set<HistoryRecord> {
