@@ -1,0 +1,11 @@
+export * from './errors.ts'
+export {
+  openRedis,
+  RedisConnection,
+  type AskOptions,
+  type RedisArgument,
+  type RedisOptions,
+  type RedisReply,
+} from './connection.ts'
+export { loadScript, type RedisScript } from './script.ts'
+export { reconnectPauseMs, type ReconnectOptions } from './reconnect-pause.ts'
