@@ -191,6 +191,8 @@ export interface GroupCounts {
   readonly states: VmCounts
   /** Ready, clean and checked recently enough to be handed out. */
   readonly free: number
+  /** Ready and clean, also those whose last check is too old or from before the server start: they need no replacement. */
+  readonly clean: number
   /** Requests that wait and would take a machine of the group. */
   readonly waiting: number
   readonly lastSpawnStart: number | null
