@@ -198,6 +198,15 @@ export interface GroupCounts {
   readonly lastSpawnStart: number | null
 }
 
+/** What an owner has, by which the limits per owner are judged. */
+export interface OwnerUsage {
+  readonly owner: string
+  /** Machines in use, over all groups. */
+  readonly held: number
+  /** Machines bound to the owner in any state, by group; groups without any may be left out. */
+  readonly bound: Readonly<Record<string, number>>
+}
+
 export interface VmPage {
   readonly vms: readonly VmDescriptor[]
   /** Where to go on; null at the end. */
@@ -368,6 +377,8 @@ export interface PoolStore extends AsyncDisposable {
   }): Promise<VmPage>
   /** Per group, cheap: nothing is loaded. */
   counts(at: At): Promise<readonly GroupCounts[]>
+  /** For sizing and explanations: how much of its limits each owner uses, in the order given. From indexes alone. */
+  usage(owners: readonly string[]): Promise<readonly OwnerUsage[]>
   /** One field of what is remembered of a group (A5.5); null when absent. */
   readInfo(group: string, key: string): Promise<string | null>
   writeInfo(group: string, key: string, value: string): Promise<void>
