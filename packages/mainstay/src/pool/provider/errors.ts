@@ -1,4 +1,4 @@
-import { MainstayError } from '../../core/errors.ts'
+import { MainstayError, errorMessage } from '../../core/errors.ts'
 
 /**
  * What a failure of a provider says about the next attempt.
@@ -111,6 +111,36 @@ export class ProviderUnsupportedError extends ProviderError {
   constructor(provider: string, what: string) {
     super(provider, `The provider ${provider} cannot ${what}. Its configuration may name a hook for it.`)
   }
+}
+
+/** An error of a class that is known only when it happens. */
+export function providerError(
+  kind: ProviderErrorClass,
+  provider: string,
+  message: string,
+  options: ProviderErrorOptions = {},
+): ProviderError {
+  switch (kind) {
+    case 'quota':
+      return new ProviderQuotaError(provider, message, options)
+    case 'capacity':
+      return new ProviderCapacityError(provider, message, options)
+    case 'rate_limit':
+      return new ProviderRateLimitError(provider, message, options)
+    case 'authentication':
+      return new ProviderAuthenticationError(provider, message, options)
+    case 'invalid':
+      return new ProviderInvalidError(provider, message, options)
+    case 'transient':
+      return new ProviderTransientError(provider, message, options)
+  }
+}
+
+/** The same error, saying also what the failed act left at the provider and why that could not be removed. */
+export function leftBehind(error: ProviderError, what: string, because: unknown): ProviderError {
+  const { class: kind, provider, retryAfterMs, cause } = error
+  const text = `${error.message} What it made (${what}) could not be removed: ${errorMessage(because)}`
+  return providerError(kind, provider, text, { cause, retryAfterMs, leftBehind: what })
 }
 
 /** The class of anything that an attempt may fail with; what is not a provider's own is transient. */

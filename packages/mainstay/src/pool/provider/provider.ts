@@ -51,7 +51,9 @@ export interface MachineRef {
   readonly name: string
   /** Null when it was never learned. */
   readonly providerId: string | null
+  /** What more the caller remembers of it; hooks are told. */
   readonly address?: string | null
+  readonly pool?: string
   readonly data?: JsonObject
 }
 

@@ -1,0 +1,5 @@
+export * from './hook-answer-error.ts'
+export * from './hook-output.ts'
+export * from './options.ts'
+export * from './provider.ts'
+export * from './run-hook.ts'

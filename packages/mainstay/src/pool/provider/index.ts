@@ -1,0 +1,3 @@
+export * from './errors.ts'
+export type * from './provider.ts'
+export * from './tags.ts'

@@ -1,0 +1,3 @@
+export * from './cloud.ts'
+export * from './faults.ts'
+export * from './provider.ts'
