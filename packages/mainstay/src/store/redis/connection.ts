@@ -157,6 +157,19 @@ export class RedisConnection implements AsyncDisposable {
     })
   }
 
+  /**
+   * Hears what is published on a channel from now on, as long as this connection holds; a new one starts with no channel
+   * (`subscribeTo` goes on hearing). Nothing else can be asked on a connection that hears: use a duplicate.
+   *
+   * @throws as {@link RedisConnection.ask}
+   */
+  async hear(channel: string, listener: (message: string) => void): Promise<void> {
+    await this.#ask('SUBSCRIBE', {}, async (client) => {
+      await client.subscribe(channel, listener)
+      return null
+    })
+  }
+
   /** Another connection to the same server, for commands that block. */
   duplicate(options: Partial<RedisOptions> = {}): RedisConnection {
     return new RedisConnection({ ...this.#options, ...options })

@@ -9,3 +9,4 @@ export {
 } from './connection.ts'
 export { loadScript, type RedisScript } from './script.ts'
 export { reconnectPauseMs, type ReconnectOptions } from './reconnect-pause.ts'
+export { subscribeTo, type Subscriber } from './subscription.ts'
