@@ -9,16 +9,18 @@ import { defineConfig } from 'vitest/config'
  */
 const excluded = ['**/node_modules/**', '**/dist/**', '**/fixtures/**']
 
+/** Inline projects inherit nothing of this from the root. */
+const everywhere = { globals: false, unstubEnvs: true } as const
+
 export default defineConfig({
   test: {
     reporters: ['default', './scripts/closing-line-reporter.ts'],
-    globals: false,
-    unstubEnvs: true,
     projects: [
       {
         plugins: [mockguard({ mode: 'fail' })],
         test: {
           name: 'unit',
+          ...everywhere,
           include: ['packages/*/src/**/*.test.ts', 'test/*.test.ts', 'test/unit/**/*.test.ts'],
           exclude: excluded,
         },
@@ -27,6 +29,7 @@ export default defineConfig({
         plugins: [mockguard({ mode: 'warn' })],
         test: {
           name: 'engines',
+          ...everywhere,
           include: ['test/engines/**/*.test.ts'],
           exclude: excluded,
           testTimeout: 60_000,
@@ -37,6 +40,7 @@ export default defineConfig({
         plugins: [mockguard({ mode: 'warn' })],
         test: {
           name: 'e2e',
+          ...everywhere,
           include: ['test/e2e/**/*.test.ts'],
           exclude: excluded,
           testTimeout: 60_000,
@@ -47,6 +51,7 @@ export default defineConfig({
         plugins: [mockguard({ mode: 'warn' })],
         test: {
           name: 'real',
+          ...everywhere,
           include: ['test/real/**/*.test.ts'],
           exclude: excluded,
           testTimeout: 120_000,
