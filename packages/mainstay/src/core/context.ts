@@ -22,6 +22,8 @@ export interface RequestContext {
   /** When the request arrived, in milliseconds since the Unix epoch. */
   readonly timestampMs: number
   readonly authToken: string | null
+  /** When the proof of who asks ends, in milliseconds since the Unix epoch; null when it does not. */
+  readonly authExpiresAtMs: number | null
 }
 
 const storage = new AsyncLocalStorage<RequestContext>()
@@ -44,6 +46,7 @@ export function requestContext(
     isAdminProject: true,
     remoteAddress: null,
     authToken: null,
+    authExpiresAtMs: null,
     ...fields,
   }
 }

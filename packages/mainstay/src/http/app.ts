@@ -76,6 +76,9 @@ export function createHttpApp(deps: HttpAppDeps, options: HttpAppOptions = {}): 
     keepAlive: true,
     keepAliveInitialDelay: limits.tcpKeepIdleMs,
     maxHeaderSize: limits.maxHeaderLineBytes * HEADER_LINES,
+    // Any other upgrade that a client offers, HTTP/2 for example, is not taken: the request is answered as it is.
+    shouldUpgradeCallback: ({ headers }: IncomingMessage): boolean =>
+      app.server.listenerCount('upgrade') > 0 && headers.upgrade?.toLowerCase() === 'websocket',
   }
   const app = fastify({
     logger: false,

@@ -123,6 +123,7 @@ describe('Keystone authentication (ha-api 4.1)', () => {
       roles: ['admin'],
       isAdmin: true,
       authToken: 'good',
+      authExpiresAtMs: expect.any(Number) as unknown,
     })
     expect(keystone.bodies[0]).toContain('"scope":{"project":{"name":"service","domain":{"name":"Default"}}}')
   })

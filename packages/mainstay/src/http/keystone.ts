@@ -63,5 +63,6 @@ function contextFrom(token: Token, arrival: Arrival, id: string): RequestContext
     isAdminProject: token.isAdminProject,
     roles: token.roles,
     authToken: id,
+    authExpiresAtMs: token.expiresAt,
   })
 }

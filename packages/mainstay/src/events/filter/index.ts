@@ -1,5 +1,4 @@
 export { EVERYTHING, filterKey, serviceOf, type EventFilter } from './event-filter.ts'
-export { InternedFilters, type InternedFilter } from './interned-filters.ts'
 export { candidate, compileFilter, matches, type Candidate, type FilteredEvent, type Matcher } from './match.ts'
 export {
   DEFAULT_FILTER_LIMITS,

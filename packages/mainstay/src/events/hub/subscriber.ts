@@ -1,0 +1,374 @@
+import { formatZulu } from '../../core/timestamp.ts'
+import type { LogExtent } from '../log.ts'
+import type { EventFilter } from '../filter/index.ts'
+import type { EventScope } from '../access/scope.ts'
+import type { Channel, Chunk } from './channel.ts'
+import { CLOSE, type ControlFrame, type ResetReason } from './control-frame.ts'
+import type { Dialect, Outlet } from './dialect.ts'
+import { decideFlow, type SlowPolicy } from './flow.ts'
+import type { Start } from './since.ts'
+import type { Station } from './station.ts'
+import { decideUpkeep, type Upkeep } from './upkeep.ts'
+
+/** What a client asked for. */
+export interface Subscription {
+  readonly dialect: Dialect
+  readonly filter: EventFilter
+  readonly scope: EventScope
+  readonly policy: SlowPolicy
+  /** Whether the stream goes on from the oldest event when what was asked for is gone (R11). */
+  readonly continueOnReset: boolean
+  /** When the right to listen ends, in milliseconds since the Unix epoch. */
+  readonly expiresAtMs: number | null
+}
+
+export type SubscriberState = 'starting' | 'replaying' | 'live' | 'behind' | 'draining' | 'closed'
+
+/** Numbers for whoever looks after the stream (R37). */
+export interface SubscriberFigures {
+  readonly state: SubscriberState
+  readonly cursor: string
+  readonly behindEvents: number
+  readonly unsentBytes: number
+  readonly sent: number
+  readonly dropped: number
+}
+
+/**
+ * One client's place in the stream.
+ *
+ *   starting ──▶ replaying ──level with the head──▶ live ──over the soft limit──▶ behind ──level again──▶ live
+ *                    └──────────┬───────────────────┴───────────────────────────────┘
+ *                               ├── no progress for 30 s, or 100,000 events behind ──▶ closed (4408)
+ *                               ├── what it asked for is gone ──▶ closed (4410), or replaying from the oldest
+ *                               └── the node goes down ──▶ draining ──▶ closed (1012)
+ *
+ * Invariant: the frames that a client was given are a prefix of the matching events after its beginning, in order, each
+ * once; only under the policy `drop` events are left out, and then it is told how many. All states that send do the
+ * same: they give what follows the place from the pages in memory, and have a page read where it is not. So there is no
+ * switch between replay and live in which an event could be lost or given twice.
+ *
+ * Source: event-stream.md R9 … R13, R19 … R21.
+ */
+export class Subscriber {
+  readonly #station: Station
+  readonly #outlet: Outlet
+  #subscription: Subscription
+  #channel: Channel
+  #state: SubscriberState = 'starting'
+  #epoch = ''
+  #position = 0
+  #loading = false
+  #sent = 0
+  #dropped = 0
+  /** What `drop` has left out since the socket was last empty. */
+  #lag: { dropped: number; from: number; to: number } | undefined
+  #unsentFrames = 0
+  #allowedBehind = 0
+  #lastFrameAt: number
+  #lastCursorAt: number
+  #lastCursorPosition = 0
+  #lastProgressAt: number
+  #lastSentBytes = 0
+  #warnedOfExpiry = false
+  #onFlushed: (() => void) | undefined
+
+  constructor(station: Station, outlet: Outlet, subscription: Subscription) {
+    this.#station = station
+    this.#outlet = outlet
+    this.#subscription = subscription
+    this.#channel = station.channels.acquire(subscription)
+    const now = station.clock.monotonic()
+    this.#lastFrameAt = now
+    this.#lastCursorAt = now
+    this.#lastProgressAt = now
+  }
+
+  get state(): SubscriberState {
+    return this.#state
+  }
+
+  get subscription(): Subscription {
+    return this.#subscription
+  }
+
+  /** The history that its place belongs to. */
+  get epoch(): string {
+    return this.#epoch
+  }
+
+  get cursor(): string {
+    return `${this.#epoch}:${this.#position}`
+  }
+
+  get figures(): SubscriberFigures {
+    return {
+      state: this.#state,
+      cursor: this.cursor,
+      behindEvents: this.#behind,
+      unsentBytes: this.#outlet.unsentBytes,
+      sent: this.#sent,
+      dropped: this.#dropped,
+    }
+  }
+
+  /** Takes its place, says hello and begins. Repeated for a new subscription on the same connection. */
+  begin(start: Start, extent: LogExtent, hello: ControlFrame): void {
+    if (this.#ended) return
+    this.#place(extent.epoch, start.position)
+    this.#sent = 0
+    this.say(hello)
+    if (start.reset !== null) this.reset(start.reset, extent)
+    else this.pull()
+  }
+
+  /** Waits for its place to be found anew; nothing is sent meanwhile. */
+  restart(subscription: Subscription): void {
+    if (this.#ended) return
+    this.#state = 'starting'
+    this.#change(subscription)
+  }
+
+  /** What comes next obeys another filter. Source: event-stream.md R13. */
+  changeFilter(filter: EventFilter): void {
+    this.#change({ ...this.#subscription, filter })
+  }
+
+  /** The right to listen was renewed. Source: event-stream.md R30, R31. */
+  renew(expiresAtMs: number | null, scope: EventScope): void {
+    this.#warnedOfExpiry = false
+    this.#change({ ...this.#subscription, expiresAtMs, scope })
+  }
+
+  /** Gives as much of what follows its place as the socket may hold. */
+  pull(): void {
+    if (this.#loading || !this.#sends || this.#epoch !== this.#station.epoch) return
+    const { pages, options } = this.#station
+    while (this.#position < pages.head) {
+      const flow = decideFlow(
+        {
+          policy: this.#subscription.policy,
+          live: this.#state === 'live',
+          unsentBytes: this.#outlet.unsentBytes,
+          unsentFrames: this.#unsentFrames,
+        },
+        options,
+      )
+      if (flow === 'wait') return this.#fallBehind()
+      if (flow === 'skip') return this.#skip()
+      if (flow === 'disconnect') return this.#tooSlow('its unsent data reached the hard limit')
+      const chunk = this.#channel.after(this.#position)
+      if (chunk === undefined) return this.#load()
+      this.#give(chunk)
+    }
+    this.#state = 'live'
+    this.#allowedBehind = 0
+  }
+
+  /** The socket has taken everything. */
+  flushed(): void {
+    this.#unsentFrames = 0
+    this.#lastProgressAt = this.#station.clock.monotonic()
+    if (this.#lag !== undefined && this.#sends) this.#sayLagged()
+    this.#onFlushed?.()
+    this.pull()
+  }
+
+  /** What it asked for is gone: it goes on from the oldest event, or is ended. Source: event-stream.md R11. */
+  reset(reason: ResetReason, extent: LogExtent): void {
+    if (this.#ended) return
+    const position = extent.oldest - 1
+    const { epoch, oldest, head } = extent
+    this.say({ type: 'reset', reason, oldest, head, epoch, cursor: `${epoch}:${position}` })
+    this.#station.figures.resumed(reason)
+    if (!this.#subscription.continueOnReset) return this.end(CLOSE.CURSOR_GONE, reason)
+    this.#place(epoch, position)
+    this.pull()
+  }
+
+  /** Sends a frame that is no event. */
+  say(frame: ControlFrame): void {
+    if (this.#ended) return
+    const bytes = this.#subscription.dialect.control(frame)
+    if (bytes !== undefined) this.#outlet.write(bytes)
+    this.#lastFrameAt = this.#station.clock.monotonic()
+  }
+
+  /** Tells its cursor. */
+  bookmark(): void {
+    this.say({ type: 'bookmark', cursor: this.cursor })
+    this.#toldCursor()
+  }
+
+  /** Does what is due. To be called regularly. */
+  upkeep(now: number): void {
+    if (!this.#sends) return
+    if (!this.#loading && this.#behind > 0) this.pull()
+    const unsentBytes = this.#outlet.unsentBytes
+    const sentBytes = unsentBytes === 0 ? 0 : this.#outlet.sentBytes
+    if (unsentBytes === 0 || sentBytes > this.#lastSentBytes) this.#lastProgressAt = now
+    this.#lastSentBytes = sentBytes
+    const { clock, options } = this.#station
+    const due = decideUpkeep(
+      {
+        lastFrameAt: this.#lastFrameAt,
+        lastCursorAt: this.#lastCursorAt,
+        movedSinceCursor: this.#position > this.#lastCursorPosition,
+        unsentBytes,
+        lastProgressAt: this.#lastProgressAt,
+        behind: this.#behind,
+        allowedBehind: this.#allowedBehind,
+        expiresAtMs: this.#subscription.expiresAtMs,
+        warnedOfExpiry: this.#warnedOfExpiry,
+      },
+      now,
+      clock.now(),
+      options,
+    )
+    for (const each of due) this.#attend(each)
+  }
+
+  /** Says that the node goes down, and settles when the socket has taken everything. Source: event-stream.md R34. */
+  async drain(reconnectAfterMs: number): Promise<void> {
+    if (this.#ended) return
+    this.#state = 'draining'
+    this.say({ type: 'draining', reconnect_after_ms: reconnectAfterMs })
+    if (this.#outlet.unsentBytes === 0) return
+    await new Promise<void>((resolve) => (this.#onFlushed = resolve))
+  }
+
+  /** Ends it, telling the client why. */
+  end(code: number, reason: string): void {
+    if (this.#ended) return
+    this.gone()
+    this.#outlet.close(code, reason)
+  }
+
+  /** The client is gone. */
+  gone(): void {
+    if (this.#ended) return
+    this.#state = 'closed'
+    this.#station.channels.release(this.#channel)
+    this.#station.ended(this)
+    this.#onFlushed?.()
+  }
+
+  get #ended(): boolean {
+    return this.#state === 'closed'
+  }
+
+  /** Whether events are sent, or would be if there were any. */
+  get #sends(): boolean {
+    return this.#state === 'replaying' || this.#state === 'live' || this.#state === 'behind'
+  }
+
+  get #behind(): number {
+    const { pages, epoch } = this.#station
+    return this.#epoch === epoch ? Math.max(0, pages.head - this.#position) : 0
+  }
+
+  #place(epoch: string, position: number): void {
+    this.#epoch = epoch
+    this.#position = position
+    this.#state = 'replaying'
+    this.#lag = undefined
+    this.#allowedBehind = this.#behind
+    this.#toldCursor()
+  }
+
+  #change(subscription: Subscription): void {
+    if (this.#ended) return
+    const channel = this.#station.channels.acquire(subscription)
+    this.#station.channels.release(this.#channel)
+    this.#channel = channel
+    this.#subscription = subscription
+  }
+
+  #give(chunk: Chunk): void {
+    if (chunk.count > 0) {
+      if (this.#lag !== undefined) this.#sayLagged()
+      this.#outlet.write(chunk.bytes(this.#sent + 1))
+      this.#sent += chunk.count
+      this.#unsentFrames = this.#outlet.unsentBytes === 0 ? 0 : this.#unsentFrames + chunk.count
+      this.#station.figures.delivered(chunk.count)
+      this.#position = chunk.to
+      this.#toldCursor()
+      this.#lastFrameAt = this.#lastCursorAt
+    } else {
+      this.#position = chunk.to
+    }
+  }
+
+  #toldCursor(): void {
+    this.#lastCursorAt = this.#station.clock.monotonic()
+    this.#lastCursorPosition = this.#position
+  }
+
+  #fallBehind(): void {
+    if (this.#state !== 'live') return
+    this.#state = 'behind'
+    this.#station.figures.slow('catchup')
+  }
+
+  #skip(): void {
+    const to = this.#station.pages.head
+    const dropped = this.#channel.count(this.#position, to)
+    if (dropped > 0) {
+      if (this.#lag === undefined) this.#station.figures.slow('drop')
+      this.#dropped += dropped
+      this.#lag = {
+        dropped: (this.#lag?.dropped ?? 0) + dropped,
+        from: this.#lag?.from ?? this.#position + 1,
+        to,
+      }
+    }
+    this.#position = to
+  }
+
+  #sayLagged(): void {
+    const { dropped, from, to } = this.#lag!
+    this.#lag = undefined
+    this.say({ type: 'lagged', dropped, from, to })
+  }
+
+  #tooSlow(why: string): void {
+    this.#station.figures.slow('disconnect')
+    // Whoever reads this has read everything before it.
+    this.end(CLOSE.SLOW_CONSUMER, `${why}; last cursor ${this.cursor}`)
+  }
+
+  #load(): void {
+    this.#loading = true
+    const { epoch } = this
+    const wanted = this.#position + 1
+    const done = (found: boolean): void => {
+      this.#loading = false
+      // A page that could not be read is asked for again at the next regular look.
+      if (!found || !this.#sends) return
+      if (this.#epoch !== epoch || this.#position + 1 !== wanted) return this.pull()
+      if (this.#station.pages.holding(wanted) === undefined) this.#station.missing(this, wanted)
+      else this.pull()
+    }
+    this.#station.load(wanted).then(done, () => done(false))
+  }
+
+  #attend(due: Upkeep): void {
+    switch (due) {
+      case 'stuck':
+        return this.#tooSlow('it took nothing for too long')
+      case 'too-far-behind':
+        return this.#tooSlow('it fell too far behind')
+      case 'expired':
+        return this.end(CLOSE.TOKEN, 'The token has expired.')
+      case 'warn-of-expiry':
+        this.#warnedOfExpiry = true
+        return this.say({ type: 'expiring', expires_at: formatZulu(this.#subscription.expiresAtMs!) })
+      case 'bookmark':
+        return this.bookmark()
+      case 'heartbeat': {
+        const time = formatZulu(this.#station.clock.now())
+        return this.say({ type: 'heartbeat', cursor: this.cursor, time })
+      }
+    }
+  }
+}
