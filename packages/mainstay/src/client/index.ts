@@ -65,3 +65,4 @@ export {
   type TimelineEntry,
 } from './recovery.ts'
 export { FENCES_PATH, type DeathAssertion, type Fences } from './fence.ts'
+export * from './stream/index.ts'
