@@ -49,7 +49,14 @@ export class TailFeed {
     for (const tail of this.#tails) tail.add(events)
   }
 
-  /** Tells that a new history begins, or that the head is known to be further than what was told. */
+  /** Tells that the head is further than what was announced: followers read what is between from the store. */
+  advance(head: number): void {
+    if (head <= this.#head) return
+    this.#head = head
+    for (const tail of this.#tails) tail.clear()
+  }
+
+  /** Tells that a new history begins. */
   restart({ epoch, head }: { epoch: string; head: number }): void {
     this.#epoch = epoch
     this.#head = head

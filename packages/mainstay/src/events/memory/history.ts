@@ -1,5 +1,6 @@
 import { parseTimestamp } from '../../core/timestamp.ts'
 import type { Ids } from '../../core/ids.ts'
+import { newEpoch } from '../epoch.ts'
 import type { LogExtent } from '../log.ts'
 import type { RepeatWindow, RetentionOptions } from '../retention.ts'
 import { StoredEvent, storedText } from '../stored-event.ts'
@@ -27,7 +28,7 @@ export class MemoryHistory {
 
   constructor(ids: Ids) {
     this.#ids = ids
-    this.feed = new TailFeed({ epoch: ids.random(), head: 0 })
+    this.feed = new TailFeed({ epoch: newEpoch(ids), head: 0 })
   }
 
   get extent(): LogExtent {
@@ -90,7 +91,7 @@ export class MemoryHistory {
     this.#lastAt = 0
     this.#places.clear()
     this.#seen.clear()
-    this.feed.restart({ epoch: this.#ids.random(), head: 0 })
+    this.feed.restart({ epoch: newEpoch(this.#ids), head: 0 })
   }
 
   #forgetSeen(before: number, atMost: number): void {

@@ -6,6 +6,7 @@ import { SystemRandom } from '../../core/random.ts'
 import { nextTurn } from '../../core/turn.ts'
 import { StoreCorruptError, StoreSchemaError } from '../../store/errors.ts'
 import { SqliteConnection } from '../../store/sqlite/connection.ts'
+import { newEpoch } from '../epoch.ts'
 import { EventLogUnavailableError } from '../errors.ts'
 import type { Appended, EventLog, LogExtent, TailNews, TailPosition } from '../log.ts'
 import {
@@ -255,7 +256,7 @@ export class SqliteEventLog implements EventLog {
 /** Reads the state of a file and says in it that it is open; a file whose tail may be lost begins a new epoch. */
 function begin(connection: SqliteConnection, { path, ids, logger, fsync }: SqliteEventLogOptions): LogState {
   connection.exec('begin immediate')
-  const { format, ...state } = openTables(connection, () => ids.random())
+  const { format, ...state } = openTables(connection, () => newEpoch(ids))
   if (format !== FORMAT) {
     throw new StoreSchemaError(
       `The event log ${path} has the format ${format}, and this program knows ${FORMAT}. Run the program that wrote it, or move the file away.`,
@@ -263,7 +264,7 @@ function begin(connection: SqliteConnection, { path, ids, logger, fsync }: Sqlit
   }
   const boot = bootId(() => ids.random())
   const lost = state.unflushedBoot !== null && state.unflushedBoot !== boot
-  const epoch = lost ? ids.random() : state.epoch
+  const epoch = lost ? newEpoch(ids) : state.epoch
   if (lost) {
     logger.warn(
       { path, epoch },

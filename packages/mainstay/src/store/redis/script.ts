@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 
 /** A Lua script with the name by which Redis knows it once it was sent. */
 export interface RedisScript {
@@ -9,15 +10,19 @@ export interface RedisScript {
 }
 
 /**
- * Reads a script that lies beside the module: `loadScript(new URL('./append.lua', import.meta.url))`. Compiled modules
- * are in `dist`; the scripts stay in `src`, which is published as well.
+ * Reads a script that lies beside the module: `loadScript(new URL('./append.lua', import.meta.url))`. Of several files,
+ * the first ones are what the last one needs. Compiled modules are in `dist`; scripts stay in `src`, which is published
+ * as well.
  */
-export function loadScript(url: URL): RedisScript {
-  const place = existsSync(url) ? url : new URL(url.href.replace('/dist/', '/src/'))
-  const source = readFileSync(place, 'utf8')
+export function loadScript(...files: readonly [URL, ...URL[]]): RedisScript {
+  const source = files.map((url) => readFileSync(inSource(url), 'utf8')).join('\n')
   return {
-    name: url.pathname.slice(url.pathname.lastIndexOf('/') + 1),
+    name: basename(files.at(-1)!.pathname),
     source,
     sha1: createHash('sha1').update(source).digest('hex'),
   }
+}
+
+function inSource(url: URL): URL {
+  return existsSync(url) ? url : new URL(url.href.replace('/dist/', '/src/'))
 }
