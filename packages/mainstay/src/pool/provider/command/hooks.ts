@@ -49,7 +49,7 @@ export class Hooks {
 
   /** @throws ProviderError, or the signal's reason */
   async run(name: HookName, environment: HookEnvironment, signal: AbortSignal): Promise<HookOutcome> {
-    const { name: provider, installation, hooks, cwd, env } = this.#options
+    const { name: provider, installation, hooks, cwd, env, clock } = this.#options
     const command = hooks[name]
     if (command === undefined) throw new ProviderUnsupportedError(provider, DEEDS[name])
     const full = { ...env, ...environment, MAINSTAY_INSTALLATION: installation, MAINSTAY_PROVIDER: provider }
@@ -58,6 +58,7 @@ export class Hooks {
       return await runHook(fillIn(command, full), {
         name,
         signal,
+        clock,
         cwd,
         killGraceMs,
         containment,

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import type { Readable } from 'node:stream'
 
-import { SystemClock } from '../../../core/clock.ts'
+import { SystemClock, type Clock } from '../../../core/clock.ts'
 import { signalGroup } from '../../../core/child-process.ts'
 import { MainstayError, errorCode, errorMessage } from '../../../core/errors.ts'
 import { KeptOutput } from './kept-output.ts'
@@ -56,6 +56,8 @@ export interface HookOptions {
   readonly env: Readonly<Record<string, string>>
   readonly cwd?: string | undefined
   readonly containment?: HookContainment
+  /** For the time limits; the machine's own unless given. */
+  readonly clock?: Clock
   /** Standard output is then kept whole, and a hook that prints more is killed. */
   readonly wholeOutputBytes?: number
 }
@@ -94,10 +96,9 @@ type HookProcess = ChildProcessByStdio<null, Readable, Readable>
  * @throws HookFailedError, or the signal's reason
  */
 export async function runHook(command: HookCommand, options: HookOptions): Promise<HookOutcome> {
-  const { signal, timeoutMs, killGraceMs, wholeOutputBytes } = options
+  const { signal, timeoutMs, killGraceMs, wholeOutputBytes, clock = new SystemClock() } = options
   signal.throwIfAborted()
   const child = start(command, options)
-  const clock = new SystemClock()
   const both = new KeptOutput(KEPT_BYTES)
   const stdout = new KeptOutput(wholeOutputBytes === undefined ? KEPT_BYTES : 2 * wholeOutputBytes)
   const ended = Promise.withResolvers<{ exitCode: number | null; killedBy: NodeJS.Signals | null }>()
@@ -135,7 +136,8 @@ export async function runHook(command: HookCommand, options: HookOptions): Promi
   child.on('close', () => closed.resolve())
 
   const { exitCode, killedBy } = await ended.promise
-  timers.use(clock.after(stopped === undefined ? FLUSH_MS : 0, closed.resolve))
+  if (stopped !== undefined) signalGroup(child.pid, 'SIGKILL')
+  timers.use(clock.after(FLUSH_MS, closed.resolve))
   await closed.promise
   // Children that the hook left, whether or not they hold its outputs.
   signalGroup(child.pid, 'SIGKILL')
