@@ -7,6 +7,8 @@ import type { Ledger } from './ledger.ts'
 /** A request that nothing is started for now, and why. */
 export interface Unserved {
   readonly request: string
+  /** `limit`: its owner may not have more; `full`: its groups cannot grow; `later`: they can, but not yet. */
+  readonly kind: 'limit' | 'full' | 'later'
   readonly missing: number
   readonly because: string
 }
@@ -31,14 +33,21 @@ export function meetDemand(
     owners.set(request.owner, owner)
     const allowed = request.groups.filter((group) => owner.mayHave(ledger, group, request.count, pool))
     if (allowed.length === 0) {
-      unserved.push({ request: request.id, missing: request.count, because: owner.why(ledger, request.groups, pool) })
+      unserved.push({
+        request: request.id,
+        kind: 'limit',
+        missing: request.count,
+        because: owner.why(ledger, request.groups, pool),
+      })
       continue
     }
     const missing = serve(ledger, request, allowed, owner)
     needed += request.count
     if (missing > 0) {
+      const kind = allowed.every((group) => ledger.isFull(group)) ? 'full' : 'later'
       unserved.push({
         request: request.id,
+        kind,
         missing,
         because: allowed.map((group) => ledger.whyNoRoom(group)).join('; '),
       })

@@ -107,6 +107,14 @@ export class Ledger {
     return `${group}: ${line.room.because ?? 'nothing more is needed'}`
   }
 
+  /** Whether a group cannot grow until a machine leaves it, or a provider takes requests again. */
+  isFull(group: string): boolean {
+    const line = this.#lines.get(group)
+    if (line === undefined || line.facts.noProvider !== null || line.facts.rules.draining !== null) return true
+    const { rules, counts } = line.facts
+    return rules.maxTotal > 0 && active(counts.states) + line.started >= rules.maxTotal
+  }
+
   /** What a label has, planned starts included, promised machines not. */
   stock(label: string): LabelStock {
     const lines = this.groupsOf(label).map((group) => this.#lines.get(group)!)

@@ -63,6 +63,7 @@ export function waitingRequest(fields: Partial<PoolRequest> & Pick<PoolRequest, 
     waitUntil: 1_000_000,
     endedAt: null,
     reason: null,
+    preemptedAt: null,
     ...fields,
   }
 }
