@@ -30,6 +30,7 @@ export function notificationToStreamEvent(
   const { eventType, payload, publisherId, messageId } = notification
   const service = canonicalService(notification)
   const { nodeName, resourceId } = eventNames(eventType, payload, service)
+  const serviceType = serviceOf(eventType)
   const sourceId = messageId ?? fallbackId
   return {
     id: stableId(sourceId),
@@ -37,8 +38,8 @@ export function notificationToStreamEvent(
     event_type: eventType,
     source: 'openstack',
     node_name: nodeName,
-    data: payload,
-    service_type: serviceOf(eventType),
+    data: { ...payload, service_type: serviceType, resource_id: resourceId },
+    service_type: serviceType,
     canonical_service: service,
     resource_id: resourceId,
     severity: notificationSeverity(eventType, notification.priority ?? priority),
