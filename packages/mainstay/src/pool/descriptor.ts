@@ -45,6 +45,8 @@ export interface VmDescriptor {
   readonly leaseToken: string | null
   readonly leaseMs: number | null
   readonly leaseExpiresAt: number | null
+  /** Since when its worker is taken for dead while it waits for another one of the same task. */
+  readonly detachedAt: number | null
   /** Whether a worker that lost it may come back for it with the task's id. */
   readonly reattach: boolean
   /** Priority of the request that holds it, 0 to 1000. */
@@ -85,8 +87,6 @@ export interface VmDescriptor {
   readonly terminateAttempts: number
   /** When its destruction is to be asked (again); null means at once. */
   readonly terminateAgainAt: number | null
-  /** Set when the pool gave up destroying it and a person has to look. */
-  readonly stuckSince: number | null
 }
 
 /** The fields that starting a check changes. */
@@ -125,7 +125,6 @@ export function newDescriptor(
     terminateReason: null,
     terminateAttempts: 0,
     terminateAgainAt: null,
-    stuckSince: null,
     ...fields,
   }
 }
@@ -142,6 +141,7 @@ export const NOT_IN_USE = {
   leaseToken: null,
   leaseMs: null,
   leaseExpiresAt: null,
+  detachedAt: null,
   reattach: false,
   priority: null,
   preemptible: false,

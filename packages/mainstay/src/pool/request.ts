@@ -69,8 +69,8 @@ export interface PoolRequest {
   readonly endedAt: number | null
   /** Why it ended. */
   readonly reason: string | null
-  /** How many holders have been asked to stop in its favour. */
-  readonly preempting: number
+  /** When holders were last asked to stop in its favour. */
+  readonly preemptedAt: number | null
 }
 
 /** Why a machine is not handed out now. */

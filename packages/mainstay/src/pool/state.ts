@@ -22,6 +22,7 @@
  * - `standby`: stopped, starts faster than a new one is made
  * - `starting`: on its way from `standby`
  * - `terminating`: to be destroyed; the record stays until that is confirmed
+ * - `stuck`: its destruction failed so often that a person has to look; counts against nobody's limit (C10)
  *
  * Invariants: a machine has a lease exactly while it is `in_use`; it leaves the pool only from `terminating`, or when its
  * spawn failed, or when the provider says that it is gone.
@@ -42,6 +43,7 @@ export const VM_STATES = [
   'standby',
   'starting',
   'terminating',
+  'stuck',
 ] as const
 
 export type VmState = (typeof VM_STATES)[number]
@@ -49,8 +51,11 @@ export type VmState = (typeof VM_STATES)[number]
 /** On their way to being ready for the first time, or again. */
 export const ARRIVING_STATES: readonly VmState[] = ['requested', 'building', 'starting', 'got_ip', 'check_health']
 
-/** Counted against a group's maximum: every state but `terminating` (vm-pool.md A1). */
-export const ACTIVE_STATES: readonly VmState[] = VM_STATES.filter((state) => state !== 'terminating')
+/** To be destroyed. */
+export const ENDING_STATES: readonly VmState[] = ['terminating', 'stuck']
+
+/** Counted against a group's maximum (vm-pool.md A1). */
+export const ACTIVE_STATES: readonly VmState[] = VM_STATES.filter((state) => !ENDING_STATES.includes(state))
 
 /** Nobody works in them, and they may be taken away. */
 export const IDLE_STATES: readonly VmState[] = [
@@ -75,6 +80,7 @@ export const ALLOWED_FROM = {
   heartbeat: ['in_use'],
   release: ['in_use'],
   reattach: ['in_use'],
+  reclaim: ['in_use'],
   startCheck: ['got_ip', 'ready', 'in_use', 'check_health_failed'],
   checkPassed: ['check_health', 'in_use'],
   checkFailed: ['check_health', 'in_use'],
@@ -83,22 +89,14 @@ export const ALLOWED_FROM = {
   resetDone: ['resetting'],
   hold: ['got_ip', 'check_health', 'check_health_failed', 'ready', 'in_use', 'held', 'drained'],
   unhold: ['in_use', 'held'],
-  drain: [
-    'got_ip',
-    'check_health',
-    'check_health_failed',
-    'ready',
-    'in_use',
-    'held',
-    'drained',
-    'resetting',
-    'standby',
-  ],
-  undrain: ['got_ip', 'check_health', 'check_health_failed', 'ready', 'in_use', 'held', 'drained', 'resetting'],
+  drain: ACTIVE_STATES,
+  undrain: ACTIVE_STATES,
   standBy: ['ready', 'got_ip', 'check_health_failed'],
   wake: ['standby'],
   terminate: VM_STATES,
-  remove: ['terminating'],
+  markStuck: ['terminating'],
+  terminationAsked: ['terminating'],
+  remove: ['terminating', 'stuck'],
 } as const satisfies Record<string, readonly VmState[]>
 
 export type VmTransition = keyof typeof ALLOWED_FROM
