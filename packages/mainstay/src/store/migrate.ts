@@ -4,6 +4,7 @@ import { Migrator, type Migration } from 'kysely/migration'
 import { MainstayError, errorMessage } from '../core/errors.ts'
 import { StoreSchemaError } from './errors.ts'
 import { initialTables } from './migrations/0001-initial.ts'
+import { webhookTables } from './migrations/0002-webhooks.ts'
 import type { Queries, Store } from './store.ts'
 
 /** A migration that is told for which database it runs, because a few column types have two names. */
@@ -12,6 +13,7 @@ export type MigrationFor = (kind: Store['kind']) => Migration
 /** All migrations in order. A published one is never changed. */
 const MIGRATIONS: Readonly<Record<string, MigrationFor>> = {
   '0001-initial': initialTables,
+  '0002-webhooks': webhookTables,
 }
 
 /**

@@ -17,6 +17,8 @@ export interface Schema {
   engines: EngineTable
   instance_inventory: InstanceInventoryTable
   event_outbox: EventOutboxTable
+  webhooks: WebhookTable
+  webhook_dead_letters: WebhookDeadLetterTable
 }
 
 interface SoftDeletedRow {
@@ -137,5 +139,53 @@ export interface EventOutboxTable {
   seq: Generated<number>
   event_id: string
   event: string
+  at: number
+}
+
+/** Where events are sent to, how far it got, and which process sends them now. */
+export interface WebhookTable {
+  id: string
+  url: string
+  description: string | null
+  format: string
+  filters: string
+  /** Which events whoever made it may see. */
+  scope: string
+  secret: string
+  previous_secret: string | null
+  /** Until when deliveries are signed with the previous secret too. */
+  previous_secret_until: number | null
+  active: number
+  /** Why it is not active, when nobody has switched it off. */
+  inactive_reason: string | null
+  created_at: number
+  updated_at: number
+  /** Everything up to this place of this history was delivered, given up, or is not wanted. */
+  epoch: string
+  position: number
+  /** Attempts that have failed with the event that is next. */
+  failures: number
+  next_attempt_at: number | null
+  /** Since when no delivery has succeeded; null while they do. */
+  failing_since: number | null
+  last_delivery_at: number | null
+  last_error: string | null
+  /** Events that the log no longer had when it was their turn. */
+  missed: number
+  lease_owner: string | null
+  lease_until: number
+  /** Grows with every owner; what an older one writes is refused. */
+  fence: number
+}
+
+/** Events that a webhook's receiver never took. */
+export interface WebhookDeadLetterTable {
+  id: string
+  webhook_id: string
+  event_id: string
+  /** The event itself, because the log keeps it only for a time. */
+  event: string
+  attempts: number
+  reason: string
   at: number
 }
