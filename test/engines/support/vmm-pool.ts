@@ -1,8 +1,7 @@
-import { ManualClock } from '../../../packages/mainstay/src/core/clock.ts'
 import { withDeadline } from '../../../packages/mainstay/src/core/deadline.ts'
-import { SystemClock } from '../../../packages/mainstay/src/core/clock.ts'
+import { ManualClock, SystemClock } from '../../../packages/mainstay/src/core/clock.ts'
 import { parseJson, type Json } from '../../../packages/mainstay/src/core/json.ts'
-import { silentLogger } from '../../../packages/mainstay/src/core/logging.ts'
+import { silentLogger, type Logger } from '../../../packages/mainstay/src/core/logging.ts'
 import {
   DEFAULT_VMM_GROUP,
   DEFAULT_VMM_OPTIONS,
@@ -65,6 +64,11 @@ export class PoolFixture {
     this.keys = new VmmKeys(options.prefix)
     this.redis = new RedisDriver(server.connection, { logger: this.logger })
     this.manager = new VmManager(options, this)
+  }
+
+  /** What every part of the pool is given. */
+  get dependencies(): { readonly redis: RedisDriver; readonly clock: ManualClock; readonly logger: Logger } {
+    return { redis: this.redis, clock: this.clock, logger: this.logger }
   }
 
   /** Moves the wall clock to a second. */

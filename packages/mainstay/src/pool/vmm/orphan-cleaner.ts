@@ -16,7 +16,7 @@ export interface MachineSource<Machine extends ListedMachine> {
 }
 
 export interface OrphanCleanerDependencies<Machine extends ListedMachine> {
-  readonly manager: VmManager
+  readonly manager: Pick<VmManager, 'getAllVm'>
   readonly source: MachineSource<Machine>
   readonly clock: Clock
   readonly logger: Logger
