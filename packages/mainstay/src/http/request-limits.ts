@@ -16,9 +16,26 @@ export function limitRequests(app: HttpApp, limits: RequestLimits): void {
     const status = tooLong(request, limits.maxHeaderLineBytes)
     if (status !== undefined) return await refuse(reply, status)
     await places.take()
-    reply.raw.once('close', () => places.give())
+    const give = once(() => places.give())
+    givers.set(request, give)
+    reply.raw.once('close', give)
     return undefined
   })
+}
+
+const givers = new WeakMap<FastifyRequest, () => void>()
+
+/** An answer without an end does not count as a request that is worked on: others need its place. */
+export function giveUpPlace(request: FastifyRequest): void {
+  givers.get(request)?.()
+}
+
+function once(work: () => void): () => void {
+  let done = false
+  return () => {
+    if (!done) work()
+    done = true
+  }
 }
 
 /** 414 for the request line, 431 for a header line. */

@@ -6,7 +6,7 @@ export type ResetReason = 'cursor_expired' | 'cursor_ahead' | 'epoch_changed'
 /**
  * What the stream says beside events. Each dialect has its own form for it, or none.
  *
- * Source: event-stream.md R9, R11, R13, R20, R30, R33, R34.
+ * Source: event-stream.md section 6, R9, R11, R13, R20, R30, R33, R34.
  */
 export type ControlFrame =
   | {
@@ -40,6 +40,10 @@ export type ControlFrame =
   | { readonly type: 'lagged'; readonly dropped: number; readonly from: number; readonly to: number }
   | { readonly type: 'draining'; readonly reconnect_after_ms: number }
   | { readonly type: 'expiring'; readonly expires_at: string }
+  | { readonly type: 'refreshed'; readonly expires_at: string | null }
+  /** Echoes what was said of the filter. */
+  | ({ readonly type: 'filter_update'; readonly status: 'success' } & JsonObject)
+  | { readonly type: 'error'; readonly code: string; readonly message: string }
 
 /** Codes with which connections are closed. Source: event-stream.md 11.9. */
 export const CLOSE = {

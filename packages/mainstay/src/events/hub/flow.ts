@@ -1,3 +1,4 @@
+import { BadRequestError } from '../../http/errors.ts'
 import type { HubOptions } from './options.ts'
 
 /** What happens to a live client that does not read fast enough. Source: event-stream.md R20. */
@@ -28,4 +29,12 @@ export function decideFlow(
   }
   if (unsentBytes <= softLimitBytes) return 'send'
   return live && policy === 'drop' ? 'skip' : 'wait'
+}
+
+/** @throws BadRequestError */
+export function parsePolicy(text: string | null): SlowPolicy {
+  if (text === null) return 'catchup'
+  const policy = SLOW_POLICIES.find((each) => each === text)
+  if (policy === undefined) throw new BadRequestError(`policy must be one of ${SLOW_POLICIES.join(', ')}.`)
+  return policy
 }

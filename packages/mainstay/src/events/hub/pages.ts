@@ -55,14 +55,13 @@ export class Pages {
   readonly #pages = new Map<number, Page>()
   readonly #loading = new Map<number, Promise<void>>()
   #bytes = 0
-  #head: number
+  #head = 0
   /** Counts lost histories: what was read from an older one is thrown away. */
   #generation = 0
 
-  constructor(log: Pick<EventLog, 'read'>, options: PagesOptions, head: number) {
+  constructor(log: Pick<EventLog, 'read'>, options: PagesOptions) {
     this.#log = log
     this.#options = options
-    this.#head = head
   }
 
   /** The last event that may be shown. */

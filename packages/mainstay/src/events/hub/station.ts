@@ -18,6 +18,8 @@ export interface Station {
   load(seq: number): Promise<boolean>
   /** The log was read and has not got the place. */
   missing(subscriber: Subscriber, seq: number): void
+  /** Does something for one subscriber; a fault in it ends that one, and nobody else. */
+  guarded(subscriber: Subscriber, work: () => void): void
   /** The subscriber will not ask again. */
   ended(subscriber: Subscriber): void
 }

@@ -4,35 +4,14 @@ import type { EventFilter } from '../filter/index.ts'
 import type { EventScope } from '../access/scope.ts'
 import type { Channel, Chunk } from './channel.ts'
 import { CLOSE, type ControlFrame, type ResetReason } from './control-frame.ts'
-import type { Dialect, Outlet } from './dialect.ts'
-import { decideFlow, type SlowPolicy } from './flow.ts'
+import type { Outlet } from './dialect.ts'
+import { decideFlow } from './flow.ts'
+import { omit, type Omission } from './omissions.ts'
 import type { Start } from './since.ts'
 import type { Station } from './station.ts'
+import type { SubscriberFigures, SubscriberState, Subscription } from './subscription.ts'
 import { decideUpkeep, type Upkeep } from './upkeep.ts'
-
-/** What a client asked for. */
-export interface Subscription {
-  readonly dialect: Dialect
-  readonly filter: EventFilter
-  readonly scope: EventScope
-  readonly policy: SlowPolicy
-  /** Whether the stream goes on from the oldest event when what was asked for is gone (R11). */
-  readonly continueOnReset: boolean
-  /** When the right to listen ends, in milliseconds since the Unix epoch. */
-  readonly expiresAtMs: number | null
-}
-
-export type SubscriberState = 'starting' | 'replaying' | 'live' | 'behind' | 'draining' | 'closed'
-
-/** Numbers for whoever looks after the stream (R37). */
-export interface SubscriberFigures {
-  readonly state: SubscriberState
-  readonly cursor: string
-  readonly behindEvents: number
-  readonly unsentBytes: number
-  readonly sent: number
-  readonly dropped: number
-}
+import { VitalSigns } from './vital-signs.ts'
 
 /**
  * One client's place in the stream.
@@ -53,6 +32,7 @@ export interface SubscriberFigures {
 export class Subscriber {
   readonly #station: Station
   readonly #outlet: Outlet
+  readonly #signs: VitalSigns
   #subscription: Subscription
   #channel: Channel
   #state: SubscriberState = 'starting'
@@ -61,27 +41,17 @@ export class Subscriber {
   #loading = false
   #sent = 0
   #dropped = 0
-  /** What `drop` has left out since the socket was last empty. */
-  #lag: { dropped: number; from: number; to: number } | undefined
+  #omission: Omission | undefined
   #unsentFrames = 0
   #allowedBehind = 0
-  #lastFrameAt: number
-  #lastCursorAt: number
-  #lastCursorPosition = 0
-  #lastProgressAt: number
-  #lastSentBytes = 0
-  #warnedOfExpiry = false
   #onFlushed: (() => void) | undefined
 
   constructor(station: Station, outlet: Outlet, subscription: Subscription) {
     this.#station = station
     this.#outlet = outlet
+    this.#signs = new VitalSigns(station.clock.monotonic())
     this.#subscription = subscription
     this.#channel = station.channels.acquire(subscription)
-    const now = station.clock.monotonic()
-    this.#lastFrameAt = now
-    this.#lastCursorAt = now
-    this.#lastProgressAt = now
   }
 
   get state(): SubscriberState {
@@ -101,11 +71,17 @@ export class Subscriber {
     return `${this.#epoch}:${this.#position}`
   }
 
+  /** Events between its place and the head. */
+  get behindEvents(): number {
+    const { pages, epoch } = this.#station
+    return this.#epoch === epoch ? Math.max(0, pages.head - this.#position) : 0
+  }
+
   get figures(): SubscriberFigures {
     return {
       state: this.#state,
       cursor: this.cursor,
-      behindEvents: this.#behind,
+      behindEvents: this.behindEvents,
       unsentBytes: this.#outlet.unsentBytes,
       sent: this.#sent,
       dropped: this.#dropped,
@@ -115,8 +91,8 @@ export class Subscriber {
   /** Takes its place, says hello and begins. Repeated for a new subscription on the same connection. */
   begin(start: Start, extent: LogExtent, hello: ControlFrame): void {
     if (this.#ended) return
-    this.#place(extent.epoch, start.position)
     this.#sent = 0
+    this.#takePlace(extent.epoch, start.position)
     this.say(hello)
     if (start.reset !== null) this.reset(start.reset, extent)
     else this.pull()
@@ -136,29 +112,21 @@ export class Subscriber {
 
   /** The right to listen was renewed. Source: event-stream.md R30, R31. */
   renew(expiresAtMs: number | null, scope: EventScope): void {
-    this.#warnedOfExpiry = false
+    this.#signs.warnedOfExpiry = false
     this.#change({ ...this.#subscription, expiresAtMs, scope })
   }
 
   /** Gives as much of what follows its place as the socket may hold. */
   pull(): void {
-    if (this.#loading || !this.#sends || this.#epoch !== this.#station.epoch) return
-    const { pages, options } = this.#station
+    const { pages, options, epoch } = this.#station
+    if (this.#loading || !this.#sends || this.#epoch !== epoch) return
     while (this.#position < pages.head) {
-      const flow = decideFlow(
-        {
-          policy: this.#subscription.policy,
-          live: this.#state === 'live',
-          unsentBytes: this.#outlet.unsentBytes,
-          unsentFrames: this.#unsentFrames,
-        },
-        options,
-      )
+      const flow = decideFlow(this.#flowView, options)
       if (flow === 'wait') return this.#fallBehind()
       if (flow === 'skip') return this.#skip()
       if (flow === 'disconnect') return this.#tooSlow('its unsent data reached the hard limit')
       const chunk = this.#channel.after(this.#position)
-      if (chunk === undefined) return this.#load()
+      if (chunk === undefined) return void this.#load()
       this.#give(chunk)
     }
     this.#state = 'live'
@@ -168,10 +136,12 @@ export class Subscriber {
   /** The socket has taken everything. */
   flushed(): void {
     this.#unsentFrames = 0
-    this.#lastProgressAt = this.#station.clock.monotonic()
-    if (this.#lag !== undefined && this.#sends) this.#sayLagged()
+    this.#signs.flushed(this.#station.clock.monotonic())
     this.#onFlushed?.()
-    this.pull()
+    this.#station.guarded(this, () => {
+      if (this.#omission !== undefined && this.#sends) this.#tellOmission(this.#omission)
+      this.pull()
+    })
   }
 
   /** What it asked for is gone: it goes on from the oldest event, or is ended. Source: event-stream.md R11. */
@@ -182,7 +152,7 @@ export class Subscriber {
     this.say({ type: 'reset', reason, oldest, head, epoch, cursor: `${epoch}:${position}` })
     this.#station.figures.resumed(reason)
     if (!this.#subscription.continueOnReset) return this.end(CLOSE.CURSOR_GONE, reason)
-    this.#place(epoch, position)
+    this.#takePlace(epoch, position)
     this.pull()
   }
 
@@ -191,41 +161,28 @@ export class Subscriber {
     if (this.#ended) return
     const bytes = this.#subscription.dialect.control(frame)
     if (bytes !== undefined) this.#outlet.write(bytes)
-    this.#lastFrameAt = this.#station.clock.monotonic()
+    this.#signs.frame(this.#station.clock.monotonic())
   }
 
   /** Tells its cursor. */
   bookmark(): void {
     this.say({ type: 'bookmark', cursor: this.cursor })
-    this.#toldCursor()
+    this.#signs.cursor(this.#station.clock.monotonic(), this.#position)
   }
 
-  /** Does what is due. To be called regularly. */
+  /** Does what is due. To be called regularly, with the monotonic time. */
   upkeep(now: number): void {
     if (!this.#sends) return
-    if (!this.#loading && this.#behind > 0) this.pull()
-    const unsentBytes = this.#outlet.unsentBytes
-    const sentBytes = unsentBytes === 0 ? 0 : this.#outlet.sentBytes
-    if (unsentBytes === 0 || sentBytes > this.#lastSentBytes) this.#lastProgressAt = now
-    this.#lastSentBytes = sentBytes
+    this.pull()
+    const { expiresAtMs } = this.#subscription
+    const view = {
+      ...this.#signs.look(now, this.#position, this.#outlet),
+      behind: this.behindEvents,
+      allowedBehind: this.#allowedBehind,
+      expiresAtMs,
+    }
     const { clock, options } = this.#station
-    const due = decideUpkeep(
-      {
-        lastFrameAt: this.#lastFrameAt,
-        lastCursorAt: this.#lastCursorAt,
-        movedSinceCursor: this.#position > this.#lastCursorPosition,
-        unsentBytes,
-        lastProgressAt: this.#lastProgressAt,
-        behind: this.#behind,
-        allowedBehind: this.#allowedBehind,
-        expiresAtMs: this.#subscription.expiresAtMs,
-        warnedOfExpiry: this.#warnedOfExpiry,
-      },
-      now,
-      clock.now(),
-      options,
-    )
-    for (const each of due) this.#attend(each)
+    for (const due of decideUpkeep(view, now, clock.now(), options)) this.#attend(due)
   }
 
   /** Says that the node goes down, and settles when the socket has taken everything. Source: event-stream.md R34. */
@@ -262,18 +219,19 @@ export class Subscriber {
     return this.#state === 'replaying' || this.#state === 'live' || this.#state === 'behind'
   }
 
-  get #behind(): number {
-    const { pages, epoch } = this.#station
-    return this.#epoch === epoch ? Math.max(0, pages.head - this.#position) : 0
+  get #flowView(): Parameters<typeof decideFlow>[0] {
+    const { unsentBytes } = this.#outlet
+    const live = this.#state === 'live'
+    return { policy: this.#subscription.policy, live, unsentBytes, unsentFrames: this.#unsentFrames }
   }
 
-  #place(epoch: string, position: number): void {
+  #takePlace(epoch: string, position: number): void {
     this.#epoch = epoch
     this.#position = position
     this.#state = 'replaying'
-    this.#lag = undefined
-    this.#allowedBehind = this.#behind
-    this.#toldCursor()
+    this.#omission = undefined
+    this.#allowedBehind = this.behindEvents
+    this.#signs.cursor(this.#station.clock.monotonic(), position)
   }
 
   #change(subscription: Subscription): void {
@@ -285,23 +243,14 @@ export class Subscriber {
   }
 
   #give(chunk: Chunk): void {
-    if (chunk.count > 0) {
-      if (this.#lag !== undefined) this.#sayLagged()
-      this.#outlet.write(chunk.bytes(this.#sent + 1))
-      this.#sent += chunk.count
-      this.#unsentFrames = this.#outlet.unsentBytes === 0 ? 0 : this.#unsentFrames + chunk.count
-      this.#station.figures.delivered(chunk.count)
-      this.#position = chunk.to
-      this.#toldCursor()
-      this.#lastFrameAt = this.#lastCursorAt
-    } else {
-      this.#position = chunk.to
-    }
-  }
-
-  #toldCursor(): void {
-    this.#lastCursorAt = this.#station.clock.monotonic()
-    this.#lastCursorPosition = this.#position
+    this.#position = chunk.to
+    if (chunk.count === 0) return
+    if (this.#omission !== undefined) this.#tellOmission(this.#omission)
+    this.#outlet.write(chunk.bytes(this.#sent + 1))
+    this.#sent += chunk.count
+    this.#unsentFrames = this.#outlet.unsentBytes === 0 ? 0 : this.#unsentFrames + chunk.count
+    this.#station.figures.delivered(chunk.count)
+    this.#signs.cursor(this.#station.clock.monotonic(), chunk.to)
   }
 
   #fallBehind(): void {
@@ -314,21 +263,16 @@ export class Subscriber {
     const to = this.#station.pages.head
     const dropped = this.#channel.count(this.#position, to)
     if (dropped > 0) {
-      if (this.#lag === undefined) this.#station.figures.slow('drop')
+      if (this.#omission === undefined) this.#station.figures.slow('drop')
       this.#dropped += dropped
-      this.#lag = {
-        dropped: (this.#lag?.dropped ?? 0) + dropped,
-        from: this.#lag?.from ?? this.#position + 1,
-        to,
-      }
+      this.#omission = omit(this.#omission, { dropped, from: this.#position + 1, to })
     }
     this.#position = to
   }
 
-  #sayLagged(): void {
-    const { dropped, from, to } = this.#lag!
-    this.#lag = undefined
-    this.say({ type: 'lagged', dropped, from, to })
+  #tellOmission(omission: Omission): void {
+    this.#omission = undefined
+    this.say({ type: 'lagged', ...omission })
   }
 
   #tooSlow(why: string): void {
@@ -337,19 +281,16 @@ export class Subscriber {
     this.end(CLOSE.SLOW_CONSUMER, `${why}; last cursor ${this.cursor}`)
   }
 
-  #load(): void {
+  /** Has the page read that follows its place. One that could not be read is asked for again by the next upkeep. */
+  async #load(): Promise<void> {
+    const wanted = { epoch: this.#epoch, seq: this.#position + 1 }
     this.#loading = true
-    const { epoch } = this
-    const wanted = this.#position + 1
-    const done = (found: boolean): void => {
-      this.#loading = false
-      // A page that could not be read is asked for again at the next regular look.
-      if (!found || !this.#sends) return
-      if (this.#epoch !== epoch || this.#position + 1 !== wanted) return this.pull()
-      if (this.#station.pages.holding(wanted) === undefined) this.#station.missing(this, wanted)
-      else this.pull()
-    }
-    this.#station.load(wanted).then(done, () => done(false))
+    const found = await this.#station.load(wanted.seq)
+    this.#loading = false
+    if (!found || !this.#sends) return
+    const moved = this.#epoch !== wanted.epoch || this.#position + 1 !== wanted.seq
+    if (moved || this.#station.pages.holding(wanted.seq) !== undefined) this.#station.guarded(this, () => this.pull())
+    else this.#station.missing(this, wanted.seq)
   }
 
   #attend(due: Upkeep): void {
@@ -361,7 +302,7 @@ export class Subscriber {
       case 'expired':
         return this.end(CLOSE.TOKEN, 'The token has expired.')
       case 'warn-of-expiry':
-        this.#warnedOfExpiry = true
+        this.#signs.warnedOfExpiry = true
         return this.say({ type: 'expiring', expires_at: formatZulu(this.#subscription.expiresAtMs!) })
       case 'bookmark':
         return this.bookmark()

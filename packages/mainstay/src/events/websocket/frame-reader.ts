@@ -20,7 +20,11 @@ export interface FrameReaderOptions {
   readonly compression: boolean
 }
 
-const EMPTY = Buffer.alloc(0)
+const SHORTEST_HEADER_BYTES = 2
+const MASK_BYTES = 4
+
+/** More frames than this in one message serve only to use up memory. */
+const MAX_PARTS = 1024
 
 /** No code was given. Source: RFC 6455, 7.1.5. */
 const NO_CODE = 1005
@@ -43,7 +47,10 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 export class FrameReader {
   readonly #options: FrameReaderOptions
   readonly #events: FrameEvents
-  #pending: Buffer = EMPTY
+  readonly #pending: Buffer[] = []
+  #pendingBytes = 0
+  /** How many bytes must have come before it is worth looking again. */
+  #neededBytes = SHORTEST_HEADER_BYTES
   /** The parts of a message that is not complete. */
   #parts: Buffer[] | undefined
   #partBytes = 0
@@ -56,30 +63,45 @@ export class FrameReader {
     this.#events = events
   }
 
-  /** Takes bytes as they come. The reader may write to them: it unmasks in place. */
+  /** Takes bytes as they come. They may be written to: the reader unmasks in place. */
   push(bytes: Buffer): void {
     if (this.#dead) return
-    let rest = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes])
-    this.#pending = EMPTY
-    while (!this.#dead) {
-      const used = this.#readFrame(rest)
-      if (used === 0) break
-      rest = rest.subarray(used)
-    }
-    // A copy, because what the network gave is part of a much larger piece of memory.
-    if (!this.#dead && rest.length > 0) this.#pending = Buffer.from(rest)
+    this.#pendingBytes += bytes.length
+    if (this.#pendingBytes < this.#neededBytes) return this.#wait(bytes)
+    let rest = this.#pending.length === 0 ? bytes : Buffer.concat([...this.#pending, bytes])
+    this.#forget()
+    for (let used = this.#readFrame(rest); used > 0; used = this.#readFrame(rest)) rest = rest.subarray(used)
+    if (this.#dead || rest.length === 0) return
+    this.#pendingBytes = rest.length
+    this.#wait(rest)
   }
 
   /** Reads nothing any more. */
   stop(): void {
     this.#dead = true
-    this.#pending = EMPTY
+    this.#forget()
     this.#parts = undefined
   }
 
-  /** @returns how many bytes the first frame has, 0 when it is not complete */
+  /** Keeps a copy, because what the network gave is part of a much larger piece of memory. */
+  #wait(bytes: Buffer): void {
+    this.#pending.push(Buffer.from(bytes))
+  }
+
+  #forget(): void {
+    this.#pending.length = 0
+    this.#pendingBytes = 0
+    this.#neededBytes = SHORTEST_HEADER_BYTES
+  }
+
+  #need(bytes: number): 0 {
+    this.#neededBytes = bytes
+    return 0
+  }
+
+  /** @returns how many bytes the first frame has, 0 when it is not complete or nothing more is read */
   #readFrame(bytes: Buffer): number {
-    if (bytes.length < 2) return 0
+    if (this.#dead || bytes.length < SHORTEST_HEADER_BYTES) return 0
     const [first, second] = [bytes[0]!, bytes[1]!]
     const header = { final: (first & 0x80) !== 0, compressed: (first & 0x40) !== 0, opcode: first & 0x0f }
     const short = second & 0x7f
@@ -87,14 +109,14 @@ export class FrameReader {
     if (violation !== undefined) return this.#fail(1002, violation)
     const lengthBytes = short === 126 ? 2 : short === 127 ? 8 : 0
     const maskAt = 2 + lengthBytes
-    if (bytes.length < maskAt) return 0
+    if (bytes.length < maskAt) return this.#need(maskAt)
     const length = lengthBytes === 0 ? short : lengthBytes === 2 ? bytes.readUInt16BE(2) : readLength(bytes)
     if (this.#partBytes + length > this.#options.maxMessageBytes && header.opcode < OPCODE.CLOSE) {
       return this.#fail(CLOSE.TOO_BIG, `A message is longer than ${this.#options.maxMessageBytes} bytes.`)
     }
-    const start = maskAt + 4
+    const start = maskAt + MASK_BYTES
     const end = start + length
-    if (bytes.length < end) return 0
+    if (bytes.length < end) return this.#need(end)
     const payload = bytes.subarray(start, end)
     unmask(payload, bytes, maskAt)
     this.#take(header, payload)
@@ -132,6 +154,7 @@ export class FrameReader {
     }
     if (final && this.#parts === undefined) return this.#deliver(payload)
     this.#parts ??= []
+    if (this.#parts.length >= MAX_PARTS) return void this.#fail(CLOSE.TOO_BIG, 'A message has too many parts.')
     this.#parts.push(Buffer.from(payload))
     this.#partBytes += payload.length
     if (!final) return

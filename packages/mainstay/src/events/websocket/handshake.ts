@@ -10,6 +10,7 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/
 export interface Refusal {
   readonly status: number
   readonly message: string
+  readonly code?: string
   readonly headers?: Readonly<Record<string, string>>
 }
 

@@ -1,0 +1,185 @@
+import type { Clock } from '../../core/clock.ts'
+import type { Ids } from '../../core/ids.ts'
+import type { JsonObject } from '../../core/json.ts'
+import type { Logger } from '../../core/logging.ts'
+import { BadRequestError } from '../../http/errors.ts'
+import type { ConnectionLimits } from '../access/connection-limits.ts'
+import { BEARER_PROTOCOL } from '../access/credentials.ts'
+import type { Gate, Listener } from '../access/gate.ts'
+import { MessageRate } from '../access/message-rate.ts'
+import { knockOf } from '../access/knock.ts'
+import type { FilterLimits } from '../filter/index.ts'
+import { CLOSE } from '../hub/control-frame.ts'
+import type { Dialect } from '../hub/dialect.ts'
+import type { EventHub } from '../hub/hub.ts'
+import type { Subscriber } from '../hub/subscriber.ts'
+import { wishesOf, type Wishes } from '../hub/wishes.ts'
+import { WebSocketConnection } from './connection.ts'
+import { DEFLATE_RESPONSE, offersDeflate } from './deflate.ts'
+import { offeredProtocols } from './handshake.ts'
+import type { ConnectionKeeper } from './keeper.ts'
+import type { UpgradeHandler, UpgradeRequest } from './upgrade-routes.ts'
+
+/** What a client of an endpoint can be talked about. */
+export interface Conversation {
+  readonly connection: WebSocketConnection
+  readonly subscriber: Subscriber
+  readonly hub: EventHub
+  readonly listener: Listener
+  readonly remoteAddress: string
+  readonly query: URLSearchParams
+  readonly logger: Logger
+}
+
+/** Hears what a client says; null for a binary message. */
+export type Hearing = (text: string | null) => void
+
+/** The dialects of a format, as clients choose them. */
+export interface DialectChoice {
+  readonly plain: Dialect
+  readonly compressed: Dialect
+}
+
+export interface EndpointDeps {
+  readonly hub: EventHub
+  readonly gate: Gate
+  readonly limits: ConnectionLimits
+  readonly keeper: ConnectionKeeper
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly logger: Logger
+}
+
+export interface EndpointOptions {
+  readonly path: string
+  /** What a client that offers no subprotocol hears. */
+  readonly plain: DialectChoice
+  /** What those hear who offer one. */
+  readonly protocols: Readonly<Record<string, DialectChoice>>
+  /** What is done with what clients say. */
+  readonly converse: (conversation: Conversation) => Hearing
+  /** Whether `since`, `policy` and filters of the URL are obeyed. */
+  readonly obeyQuery: boolean
+}
+
+/** Numbers of the WebSocket endpoints. Source of the defaults: event-stream.md 11.6, 11.8, 11.9. */
+export interface WebSocketOptions {
+  readonly maxMessageBytes: number
+  readonly messages: { readonly limit: number; readonly windowMs: number }
+  readonly filter: FilterLimits
+  readonly compression: boolean
+  readonly pingAfterMs: number
+  readonly pongTimeoutMs: number
+  readonly closeTimeoutMs: number
+}
+
+/**
+ * Opens streams at one path: who asks is checked before the connection is one, and what they ask for before they are
+ * told that it is.
+ *
+ * Source: event-stream.md 11.3, R23, R26, R28.
+ */
+export function webSocketEndpoint(
+  deps: EndpointDeps,
+  endpoint: EndpointOptions,
+  options: WebSocketOptions,
+): UpgradeHandler {
+  return async (upgrade) => {
+    const { request, query } = upgrade
+    deps.hub.assertServing()
+    const offered = offeredProtocols(request.headers)
+    const protocol = chooseProtocol(offered, endpoint)
+    const compression = options.compression && offersDeflate(request.headers['sec-websocket-extensions'])
+    const choice = protocol === undefined ? endpoint.plain : endpoint.protocols[protocol]!
+    const dialect = compression ? choice.compressed : choice.plain
+    const wishes = wishesOf(endpoint.obeyQuery ? query : new URLSearchParams(), options.filter)
+    const remoteAddress = request.socket.remoteAddress ?? 'unknown'
+    const listener = await deps.gate.admit(knockOf(request, query, offered))
+    if (upgrade.socket.destroyed) return
+    const leave = deps.limits.enter({ address: remoteAddress, principal: listener.name })
+    upgrade.accept({
+      ...(protocol === undefined ? {} : { 'Sec-WebSocket-Protocol': protocol }),
+      ...(compression ? { 'Sec-WebSocket-Extensions': DEFLATE_RESPONSE } : {}),
+    })
+    open(deps, endpoint, options, { upgrade, listener, dialect, wishes, compression, remoteAddress, leave })
+  }
+}
+
+interface Opening {
+  readonly upgrade: UpgradeRequest
+  readonly listener: Listener
+  readonly dialect: Dialect
+  readonly wishes: Wishes
+  readonly compression: boolean
+  readonly remoteAddress: string
+  readonly leave: () => void
+}
+
+function open(deps: EndpointDeps, endpoint: EndpointOptions, options: WebSocketOptions, opening: Opening): void {
+  const { hub, keeper, clock, ids, logger } = deps
+  const { upgrade, listener, dialect, wishes, compression, remoteAddress } = opening
+  const now = (): number => clock.monotonic()
+  const connection = new WebSocketConnection(upgrade.socket, { ...options, compression }, now)
+  keeper.add(connection)
+  const gauge = hub.figures.connections.labels('websocket')
+  gauge.inc()
+  const subscriber = hub.subscribe({
+    connectionId: ids.random(),
+    outlet: connection,
+    subscription: {
+      dialect,
+      ...wishes,
+      scope: listener.scope,
+      expiresAtMs: listener.expiresAtMs,
+    },
+    since: wishes.since,
+    limits: limitsOf(options),
+    client: { name: listener.name, address: remoteAddress, since: upgrade.query.get('since') ?? 'latest' },
+  })
+  const { query } = upgrade
+  const hear = endpoint.converse({ connection, subscriber, hub, listener, remoteAddress, query, logger })
+  const rate = new MessageRate(options.messages)
+  connection.open(
+    {
+      heard: (text) => {
+        if (!rate.allows(now()))
+          return connection.close(CLOSE.LIMIT, 'Too many messages. Wait before you connect again.')
+        try {
+          hear(text)
+        } catch (error) {
+          logger.error({ err: error }, 'A message of a stream client could not be handled')
+          connection.close(CLOSE.SERVER_ERROR, 'Something unexpected happened.')
+        }
+      },
+      flushed: () => subscriber.flushed(),
+      ended: () => subscriber.gone(),
+      gone: () => {
+        gauge.dec()
+        keeper.remove(connection)
+        subscriber.gone()
+        opening.leave()
+      },
+    },
+    upgrade.head,
+  )
+}
+
+function chooseProtocol(offered: readonly string[], { protocols }: EndpointOptions): string | undefined {
+  const known = offered.find((protocol) => Object.hasOwn(protocols, protocol))
+  if (known !== undefined || offered.length === 0) return known
+  const only = offered.every((protocol) => protocol.startsWith(BEARER_PROTOCOL)) ? ' beside the token' : ''
+  throw new BadRequestError(
+    `Offer one of the subprotocols ${Object.keys(protocols).join(', ')}${only}, or none at all.`,
+  )
+}
+
+function limitsOf({ maxMessageBytes, messages, filter }: WebSocketOptions): JsonObject {
+  return {
+    message_bytes: maxMessageBytes,
+    messages: messages.limit,
+    messages_window_ms: messages.windowMs,
+    texts_per_list: filter.textsPerList,
+    text_length: filter.textLength,
+    wildcards: filter.wildcards,
+  }
+}
