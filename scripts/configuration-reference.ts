@@ -4,7 +4,7 @@ interface OptionSchema {
   readonly description?: string
   readonly default?: unknown
   readonly type?: string
-  readonly anyOf?: readonly { readonly const: unknown }[]
+  readonly anyOf?: readonly (OptionSchema & { readonly const?: unknown })[]
   readonly items?: OptionSchema & { readonly properties?: Readonly<Record<string, OptionSchema>> }
   readonly properties?: Readonly<Record<string, OptionSchema>>
 }
@@ -37,13 +37,19 @@ function sectionText(name: string, { properties = {} }: OptionSchema): string {
 
 function entryText(name: string, properties: Readonly<Record<string, OptionSchema>>): string {
   const rows = Object.entries(properties).map(
-    ([member, schema]) => `| \`${member}\` | ${typeText(schema)} | ${schema.description ?? ''} |`,
+    ([member, schema]) =>
+      `| \`${member}\` | ${typeText(schema)} | ${defaultText(schema)} | ${schema.description ?? ''} |`,
   )
-  return [`Each entry of \`[[${name}]]\`:\n`, '| member | kind | meaning |', '|---|---|---|', ...rows, ''].join('\n')
+  const heading = ['| member | kind | default | meaning |', '|---|---|---|---|']
+  return [`Each entry of \`[[${name}]]\`:\n`, ...heading, ...rows, ''].join('\n')
 }
 
 function typeText({ type, anyOf, items }: OptionSchema): string {
-  if (anyOf !== undefined) return anyOf.map(({ const: value }) => `\`${String(value)}\``).join(', ')
+  if (anyOf !== undefined) {
+    const literal = anyOf.every((each) => 'const' in each)
+    if (!literal) return anyOf.map(typeText).join(' or ')
+    return anyOf.map(({ const: value }) => `\`${String(value)}\``).join(', ')
+  }
   if (type !== 'array') return type ?? ''
   return items?.properties === undefined ? `list of ${typeText(items ?? {})}` : 'list of tables'
 }

@@ -19,6 +19,7 @@ import { writeToOutbox } from '../store/index.ts'
 import { buildAccess, type Access } from './build-access.ts'
 import { buildCompute, type BuiltCompute } from './build-compute.ts'
 import { buildHttp } from './build-http.ts'
+import { startPool } from './build-pool/start-pool.ts'
 import { openStore } from './build-store.ts'
 import { recoveryPolicy } from './config/policy.ts'
 import type { Config } from './config/schema.ts'
@@ -58,6 +59,7 @@ export async function startServer(config: Config, dependencies: StartDependencie
       await parts.engine.start()
       lifecycle.started('recovery engine', async () => await parts.engine.stop())
     }
+    if (config.server.roles.includes('pool')) await startPool(parts, lifecycle)
     const app = await buildHttp(parts, access, startNotifier(parts, lifecycle))
     const url = await listenOn(app, address)
     lifecycle.started('http server', async () => await stopServing(app, { clock, timeoutMs: gracefulMs }))

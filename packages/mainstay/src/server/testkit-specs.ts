@@ -22,7 +22,7 @@ export interface ServeSpecOptions extends ProgramOptions {
   /** The name within the cluster. */
   readonly name?: string
   /** What the process does; everything unless given. Not beside `configFile`. */
-  readonly roles?: readonly ('api' | 'engine')[]
+  readonly roles?: readonly ('api' | 'engine' | 'pool')[]
   /** Options by section, as in mainstay.toml. Not beside `configFile`. */
   readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /** A whole mainstay.toml in place of the one that is written from `roles` and `config`. */
@@ -40,7 +40,7 @@ export interface ServeSpecOptions extends ProgramOptions {
  *   await cluster.startAll()
  */
 export function serveSpec(options: ServeSpecOptions = {}): ServerSpec {
-  const { name = 'mainstay', roles = ['api', 'engine'], config = {}, configFile, set = [], env = {} } = options
+  const { name = 'mainstay', roles = ['api', 'engine', 'pool'], config = {}, configFile, set = [], env = {} } = options
   const sections = { ...config, server: { ...config['server'], roles } }
   return {
     name,

@@ -49,3 +49,41 @@ test('an option of a file is named with the file', async () => {
   const file = await toml('[recovery]\nattemps = 3\n')
   await expect(loadConfig({ file })).rejects.toThrow(`(Looked for in ${file} and on the command line.)`)
 })
+
+test('a pool that works as the reference did has the defaults of the reference', async () => {
+  const { pool, vmm } = await loadConfig({ set: ['pool.compat=vmm', 'vmm.groups=[{spawn_playbook="/spawn.yml"}]'] })
+  expect(pool.compat).toBe('vmm')
+  expect(vmm).toMatchObject({ redis_prefix: 'mainstay:vmpool:', vm_cycle_timeout: 10, vm_ssh_check_timeout: 5 })
+  expect(vmm.groups).toEqual([
+    {
+      name: 'PC',
+      archs: ['i386', 'x86_64'],
+      spawn_playbook: '/spawn.yml',
+      max_vm_total: 8,
+      max_vm_per_user: 4,
+      max_spawn_processes: 2,
+      vm_spawn_min_interval: 30,
+      vm_dirty_terminating_timeout: 120,
+      vm_health_check_period: 120,
+      vm_health_check_max_time: 300,
+      vm_max_check_fails: 2,
+      vm_terminating_timeout: 600,
+    },
+  ])
+})
+
+test.each([
+  ['vmm.groups=[{archs=["x","x"]}]', 'The option vmm.groups.0.archs is wrong: must not have duplicate items'],
+  [
+    'vmm.groups=[{max_vm_totla=3}]',
+    'There is no option vmm.groups.0.max_vm_totla. Did you mean vmm.groups.0.max_vm_total?',
+  ],
+  ['vmm.groups=[{max_vm_total=0}]', 'The option vmm.groups.0.max_vm_total is wrong: must be >= 1'],
+  ['vmm.groups=[{max_vm_total=1.5}]', 'The option vmm.groups.0.max_vm_total is wrong: must be integer'],
+  ['vmm.groups=[{vm_spawn_min_interval=-1}]', 'The option vmm.groups.0.vm_spawn_min_interval is wrong: must be >= 1'],
+  ['vmm.groups=[{playbook_timeout="soon"}]', 'The option vmm.groups.0.playbook_timeout is wrong: must be integer'],
+  ['vmm.vm_cycle_timeot=3', 'There is no option vmm.vm_cycle_timeot. Did you mean vmm.vm_cycle_timeout?'],
+  ['pool.compat=vm', 'The option pool.compat must be one of none, vmm.'],
+])('--set %s is answered with "%s" (vm-pool.md A7)', async (assignment, text) => {
+  await expect(loadConfig({ set: [assignment] })).rejects.toThrow(text)
+})

@@ -3,15 +3,8 @@ import { Type, type Static } from 'typebox'
 import { DEFAULT_LIBVIRT_SETTINGS as LIBVIRT } from '../../compute/libvirt/settings.ts'
 import { DEFAULT_ACCESS_LOG_FORMAT } from '../../http/index.ts'
 import { DEFAULT_POLICY } from '../../recovery/index.ts'
-
-const text = (description: string, fallback: string): ReturnType<typeof Type.String> =>
-  Type.String({ description, default: fallback })
-const flag = (description: string, fallback: boolean): ReturnType<typeof Type.Boolean> =>
-  Type.Boolean({ description, default: fallback })
-const count = (description: string, fallback: number, minimum = 0): ReturnType<typeof Type.Integer> =>
-  Type.Integer({ description, default: fallback, minimum })
-
-const closed = { additionalProperties: false } as const
+import { closed, count, flag, text } from './option-kinds.ts'
+import { VmmSection } from './vmm-schema.ts'
 
 /** A program and its arguments, run without a shell. */
 const Command = Type.Array(Type.String(), { minItems: 1 })
@@ -49,9 +42,9 @@ export const ConfigSchema = Type.Object(
           default: './data',
           minLength: 1,
         }),
-        roles: Type.Array(Type.Union([Type.Literal('api'), Type.Literal('engine')]), {
-          description: 'What this process does: api answers requests, engine runs recoveries.',
-          default: ['api', 'engine'],
+        roles: Type.Array(Type.Union([Type.Literal('api'), Type.Literal('engine'), Type.Literal('pool')]), {
+          description: 'What this process does: api answers requests, engine runs recoveries, pool keeps VM pools.',
+          default: ['api', 'engine', 'pool'],
         }),
         insecure_no_auth: flag(
           'Serves on an address other than loopback although nobody is asked who they are.',
@@ -221,6 +214,16 @@ export const ConfigSchema = Type.Object(
       },
       { ...closed, default: {} },
     ),
+    pool: Type.Object(
+      {
+        compat: Type.Union([Type.Literal('none'), Type.Literal('vmm')], {
+          description: 'vmm works on Redis as the VM manager of Copr did, with the options of [vmm].',
+          default: 'none',
+        }),
+      },
+      { ...closed, default: {} },
+    ),
+    vmm: VmmSection,
     auth: Type.Object(
       {
         strategy: Type.Union([Type.Literal('noauth2'), Type.Literal('keystone')], {
