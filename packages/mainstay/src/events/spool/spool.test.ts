@@ -6,6 +6,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { silentLogger } from '../../core/logging.ts'
+import { nextTurn } from '../../core/turn.ts'
 import { EventSpoolFullError, EventSpoolUnwritableError } from '../errors.ts'
 import { newEvent, newEvents } from '../testing/new-event.ts'
 import { EventSpool, type EventSpoolOptions } from './spool.ts'
@@ -76,6 +77,7 @@ describe('R7 the spool', () => {
     })()
     const all = given.flat().map(({ id }) => id)
     while (taken.length < all.length) {
+      await nextTurn()
       const { events, bytes } = await spool.peek(50)
       taken.push(...events.map(({ id }) => id))
       await spool.drop(bytes)
