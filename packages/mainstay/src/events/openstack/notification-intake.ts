@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto'
+
+import type { Clock } from '../../core/clock.ts'
+import { errorMessage, isRetryable } from '../../core/errors.ts'
+import { toJson, type Json } from '../../core/json.ts'
+import type { Logger } from '../../core/logging.ts'
+import { fullJitterMs } from '../compat/bridge-options.ts'
+import { serviceOf } from '../filter/index.ts'
+import { redact } from '../redact.ts'
+import type { NewStreamEvent } from '../stream-event.ts'
+import type { AmqpMessage } from './amqp.ts'
+import { nodeNameOf, type BaremetalEvents } from './baremetal-events.ts'
+import { eventInfo } from './event-info.ts'
+import { FollowUps } from './follow-ups.ts'
+import type { NotificationForwarder } from './notification-forwarder.ts'
+import {
+  DEFAULT_READ_LIMITS,
+  readNotification,
+  UnreadableNotificationError,
+  type OsloNotification,
+  type ReadLimits,
+} from './oslo-notification.ts'
+import { notificationToStreamEvent } from './to-stream-event.ts'
+
+/** Where events go to be stored. Resolves when they are safe. */
+export interface EventSink {
+  /** @throws an error that is retryable while the store, and what stands in for it, cannot take them */
+  append(batch: readonly NewStreamEvent[], options?: { signal?: AbortSignal }): Promise<unknown>
+}
+
+/** Tells other processes. Source: event-stream.md 8.3. */
+export interface NotificationBridge {
+  addEvent(eventType: string, payload: Json): Promise<void>
+}
+
+export type DeadLetterReason = 'too large' | 'not decodable' | 'refused'
+
+export interface NotificationIntakeDeps {
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Null where nothing is stored and events only cross the bridge, as in the reference. */
+  readonly sink: EventSink | null
+  readonly bridge: NotificationBridge | null
+  readonly baremetal: BaremetalEvents | null
+  readonly forwarder: NotificationForwarder | null
+  readonly limits?: ReadLimits
+  /** How long it waits before it tries to store an event again, by attempt from 1. */
+  readonly retryDelayMs?: (attempt: number) => number
+  readonly onReceived?: (service: string) => void
+  readonly onDeadLetter?: (reason: DeadLetterReason) => void
+  readonly onLeftOut?: () => void
+}
+
+/**
+ * What is done with a notification: it is stored first; only then others are told of it, and nobody waits for them.
+ *
+ *   message ──cannot be read, refused──▶ counted ──▶ acknowledged
+ *      └──▶ stored ──▶ acknowledged
+ *              └──▶ bridge, inventory, forwarding: each in order, each at its own pace
+ *
+ * Invariant: a message is acknowledged when its event is safe, or can never be. While the store takes nothing, nothing is
+ * acknowledged, and the broker keeps the rest.
+ *
+ * Source: event-stream.md 8.3, R3, R7.
+ */
+export class NotificationIntake {
+  readonly #deps: NotificationIntakeDeps
+  readonly #stopping = new AbortController()
+  readonly #followUps: { readonly bridge: FollowUps; readonly inventory: FollowUps; readonly forwarding: FollowUps }
+
+  constructor(deps: NotificationIntakeDeps) {
+    this.#deps = deps
+    const { logger, onLeftOut = () => {} } = deps
+    const lane = (name: string): FollowUps => new FollowUps({ name, logger, onDropped: onLeftOut })
+    this.#followUps = {
+      bridge: lane('The event bridge'),
+      inventory: lane('Keeping the inventory'),
+      forwarding: lane('Forwarding notifications'),
+    }
+  }
+
+  /** Takes a message; resolves when it may be acknowledged. @throws the reason of stopping; the message is then given back */
+  async take(message: AmqpMessage, service: string): Promise<void> {
+    const { logger, limits = DEFAULT_READ_LIMITS, onReceived } = this.#deps
+    onReceived?.(service)
+    let notification: OsloNotification
+    try {
+      notification = readNotification(message.body, limits)
+    } catch (error) {
+      if (!(error instanceof UnreadableNotificationError)) throw error
+      this.#bury(error.reason, `A message of ${service} was thrown away: ${errorMessage(error)}`)
+      return
+    }
+    const { eventType, payload } = notification
+    const name = eventType === '' ? 'unknown' : eventType
+    logger.debug(`Received ${service} event: ${name}`)
+    if (logger.isLevelEnabled('debug')) logger.debug(`${name}: ${toJson(eventInfo(eventType, payload))}`)
+    if (await this.#store(notification, message)) this.#follow(notification)
+  }
+
+  /** Waits for all that followed from what was taken so far. */
+  async idle(): Promise<void> {
+    await Promise.all(Object.values(this.#followUps).map(async (lane) => await lane.idle()))
+  }
+
+  /** Gives back what cannot be stored now, and ends what waits. */
+  stop(reason: Error): void {
+    this.#stopping.abort(reason)
+  }
+
+  /** @returns whether it is stored; false when it never can be */
+  async #store(notification: OsloNotification, message: AmqpMessage): Promise<boolean> {
+    const { clock, logger, sink, retryDelayMs = fullJitterMs } = this.#deps
+    const { signal } = this.#stopping
+    if (sink === null) return true
+    const event = notificationToStreamEvent(notification, {
+      nowMs: clock.now(),
+      fallbackId: digest(message.body),
+      priority: message.routingKey.slice(message.routingKey.lastIndexOf('.') + 1),
+    })
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await sink.append([event], { signal })
+        return true
+      } catch (error) {
+        signal.throwIfAborted()
+        if (!isRetryable(error)) {
+          this.#bury('refused', `${notification.eventType} was refused by the event log: ${errorMessage(error)}`, error)
+          return false
+        }
+        if (attempt === 1) {
+          logger.warn({ err: error }, `Events cannot be stored, so the broker keeps them: ${errorMessage(error)}`)
+        }
+      }
+      await clock.sleep(retryDelayMs(attempt), { signal })
+    }
+  }
+
+  #follow(notification: OsloNotification): void {
+    const { bridge, baremetal, forwarder } = this.#deps
+    const { eventType } = notification
+    const shown = { ...notification, payload: redact(notification.payload) }
+    if (bridge !== null) this.#followUps.bridge.add(async () => await this.#cross(bridge, shown))
+    if (forwarder?.wants(eventType) === true) {
+      this.#followUps.forwarding.add(async () => await forwarder.forward(shown, this.#stopping.signal))
+    }
+    if (baremetal !== null && serviceOf(eventType) === 'baremetal') {
+      this.#followUps.inventory.add(async () => await baremetal.handle(eventType, notification.payload))
+    }
+  }
+
+  async #cross(bridge: NotificationBridge, { eventType, payload }: OsloNotification): Promise<void> {
+    try {
+      await bridge.addEvent(eventType, payload)
+    } catch (error) {
+      const { logger } = this.#deps
+      logger.error({ err: error }, `Error forwarding an event to the bridge: ${errorMessage(error)}`)
+      logger.error(`The event was ${eventType === '' ? 'unknown' : eventType} of ${nodeNameOf(payload)}`)
+    }
+  }
+
+  #bury(reason: DeadLetterReason, text: string, error?: unknown): void {
+    this.#deps.onDeadLetter?.(reason)
+    this.#deps.logger.error({ err: error }, text)
+  }
+}
+
+/** The same text for the same body: the id of a notification that has none. */
+function digest(body: unknown): string {
+  const bytes = Buffer.isBuffer(body) || typeof body === 'string' ? body : toJson(body)
+  return createHash('sha256').update(bytes).digest('hex')
+}
