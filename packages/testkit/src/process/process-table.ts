@@ -28,6 +28,8 @@ export interface ProcessIdentity {
 }
 
 const hasProc = process.platform === 'linux'
+/** `kthreadd`: its children never have arguments or an environment. */
+const kernelThreads = 2
 
 export function readProcess(pid: number): ProcessEntry | undefined {
   const text = hasProc ? readQuietly(`/proc/${pid}/stat`) : undefined
@@ -95,6 +97,19 @@ export function findByEnvironment(entries: readonly string[]): ProcessEntry[] {
     .map(readProcess)
     .filter((entry) => entry !== undefined)
     .filter((entry) => !isDead(entry))
+}
+
+/**
+ * Whether a process is on its way from one program to the next. Inside of execve(2) there is a moment, long on a busy
+ * machine, in which whoever called spawn has been told of its success and the new program has neither arguments nor an
+ * environment that could be read: it cannot be known yet whose it is.
+ */
+export function anyInExec(): boolean {
+  return listPids().some((pid) => {
+    if (readQuietly(`/proc/${pid}/cmdline`) !== '' || readQuietly(`/proc/${pid}/environ`) !== '') return false
+    const entry = readProcess(pid)
+    return entry !== undefined && !isDead(entry) && entry.pid !== kernelThreads && entry.parentPid !== kernelThreads
+  })
 }
 
 /** The command line, for messages. */

@@ -4,6 +4,7 @@ import { monotonicMs, pollUntil } from '../clock.ts'
 import { TestkitError } from '../errors.ts'
 import type { ExitInfo, StopPolicy } from '../spec.ts'
 import {
+  anyInExec,
   findByEnvironment,
   groupLedBy,
   identityOf,
@@ -29,6 +30,8 @@ export interface SpawnRequest {
 const outputQuietMs = 100
 /** A descendant may hold the pipe, and write, for ever. */
 const outputLimitMs = 2000
+/** How long a program may take to be loaded before it is looked for without it. */
+const execLimitMs = 1000
 /** After SIGKILL only a system call that cannot be interrupted keeps a process. */
 const killDeadlineMs = 10_000
 
@@ -203,6 +206,7 @@ export class ServerProcess {
 
 /** Ends the processes that carry all entries of a marker in their environment: politely, then by force. */
 export async function endStragglers(marker: readonly string[]): Promise<void> {
+  await pollUntil(() => !anyInExec(), { timeoutMs: execLimitMs })
   const first = findByEnvironment(marker)
   if (first.length === 0) return
   for (const entry of first) if (isAlive(entry)) sendSignal(entry.pid, 'SIGTERM')
