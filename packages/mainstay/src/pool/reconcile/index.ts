@@ -1,0 +1,5 @@
+export type { CarriedOut } from './carry-out.ts'
+export type { HeldBack, Leak, ReconcileDecision } from './decision.ts'
+export { decideReconcile, type Listing, type ReconcileInput } from './decide-reconcile.ts'
+export { DEFAULT_RECONCILE_OPTIONS, type ReconcileOptions } from './options.ts'
+export { reconcile, type ReconcileParts, type ReconcileReport, type ReconcileRun } from './reconcile.ts'
