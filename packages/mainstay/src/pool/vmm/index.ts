@@ -19,6 +19,7 @@ export {
   type VmmGroup,
   type VmmOptions,
 } from './options.ts'
+export { nativeRecord } from './native-record.ts'
 export { cleanUpOrphans, type CleanUpReport, type MachineSource } from './orphan-cleaner.ts'
 export { Recycler } from './recycler.ts'
 export { RedisDriver } from './redis-driver.ts'
