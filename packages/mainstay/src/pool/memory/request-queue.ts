@@ -64,7 +64,7 @@ export class RequestQueue {
     const dueAt = (request: PoolRequest): number =>
       request.status === 'waiting' ? request.waitUntil : (request.endedAt ?? 0) + retentionMs
     return [...this.#requests.values()]
-      .filter((request) => dueAt(request) < now)
+      .filter((request) => dueAt(request) <= now)
       .sort((a, b) => dueAt(a) - dueAt(b) || (a.id < b.id ? -1 : 1))
   }
 
