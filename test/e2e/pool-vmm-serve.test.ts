@@ -27,6 +27,7 @@ async function directoryCloud() {
   onTestFinished(async () => await rm(home, { recursive: true, force: true }))
   const machines = join(home, 'machines')
   await mkdir(machines)
+  await writeFile(join(machines, 'orphan-1'), '')
   const script = async (name: string, text: string): Promise<string> => {
     const file = join(home, name)
     await writeFile(file, `#!/bin/sh\nset -e\n${text}\n`)
@@ -39,6 +40,16 @@ async function directoryCloud() {
       machines,
     ],
     terminate: [await script('terminate', 'rm "$1/$MAINSTAY_VM_NAME"'), machines],
+    // Those that are called orphans are old, all others have just been made.
+    list: [
+      await script(
+        'list',
+        'cd "$1"; for vm in orphan* vm*; do test -e "$vm" || continue\n' +
+          'case "$vm" in orphan*) at=1;; *) at=$(date +%s);; esac\n' +
+          'printf "%s{\\"vm_name\\":\\"%s\\",\\"created_at\\":%s}" "${comma:-[}" "$vm" "$at"; comma=,; done; test -n "$comma" && echo "]" || echo "[]"',
+      ),
+      machines,
+    ],
     login: await script('login', 'echo hello'),
     machines: async () => (await readdir(machines)).sort(),
   }
@@ -61,6 +72,8 @@ test('a pool of a real server is filled, used, ended and filled again, and survi
     redis_prefix: REFERENCE_PREFIX,
     vm_cycle_timeout: 1,
     ssh_program: cloud.login,
+    list_playbook: cloud.list,
+    orphan_period: 1,
     groups: [group],
   }
   await using cluster = await Cluster.create({

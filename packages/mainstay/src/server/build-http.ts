@@ -5,6 +5,7 @@ import {
   registerNativeNotFound,
   registerOperations,
   type HttpApp,
+  type OperationsDeps,
 } from '../http/index.ts'
 import { findWorkflow, workflowHistory } from '../journal/index.ts'
 import { RecoveryDesk, progressDetails, recoveryRoutes, startRecovery } from '../recovery/index.ts'
@@ -19,8 +20,7 @@ export async function buildHttp(parts: Parts, access: Access, notifier: Notifier
   const { config, clock, ids, logger, metrics, engine, relay, tasks } = parts
   const { store } = parts.store
   const app = createHttpApp({ clock, ids, metrics }, httpOptions(parts))
-  const readiness = { store: async () => void (await store.version()) }
-  registerOperations(app, { metrics, readiness })
+  registerOperations(app, { metrics, ...healthChecks(parts) })
   if (!config.server.roles.includes('api')) return app
   const wake = (): void => {
     engine.poke()
@@ -73,6 +73,14 @@ export async function buildHttp(parts: Parts, access: Access, notifier: Notifier
     },
   )
   return app
+}
+
+/** What must hold before requests are sent here, and what is only told of. */
+function healthChecks({ config, store, events }: Parts): Pick<OperationsDeps, 'readiness' | 'notices'> {
+  const readiness = { store: async () => void (await store.store.version()) }
+  if (events === null) return { readiness }
+  const checks = { events: events.check }
+  return config.events.needed_for_ready ? { readiness: { ...readiness, ...checks } } : { readiness, notices: checks }
 }
 
 function httpOptions({ config, logger }: Parts): Parameters<typeof createHttpApp>[1] {

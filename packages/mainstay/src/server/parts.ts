@@ -4,6 +4,7 @@ import type { Logger } from '../core/logging.ts'
 import type { Metrics } from '../core/metrics.ts'
 import type { TaskGroup } from '../core/task-group.ts'
 import type { Engine } from '../journal/index.ts'
+import type { BuiltEvents } from './build-events/open-events.ts'
 import type { BuiltCompute } from './build-compute.ts'
 import type { BuiltStore } from './build-store.ts'
 import type { Config } from './config/schema.ts'
@@ -18,6 +19,8 @@ export interface Parts {
   readonly metrics: Metrics
   readonly tasks: TaskGroup
   readonly store: BuiltStore
+  /** The event stream, where this process has the role. */
+  readonly events: BuiltEvents | null
   readonly compute: BuiltCompute
   readonly engine: Engine
   readonly relay: OutboxRelay

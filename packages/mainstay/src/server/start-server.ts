@@ -1,6 +1,5 @@
 import { SystemClock, type Clock } from '../core/clock.ts'
 import { currentContext } from '../core/context.ts'
-import type { MainstayEvent } from '../core/event.ts'
 import { SystemIds } from '../core/ids.ts'
 import { Lifecycle } from '../core/lifecycle.ts'
 import { createLogger, type Logger } from '../core/logging.ts'
@@ -17,6 +16,8 @@ import {
 } from '../recovery/index.ts'
 import { writeToOutbox } from '../store/index.ts'
 import { buildAccess, type Access } from './build-access.ts'
+import { openEvents } from './build-events/open-events.ts'
+import { startRelay } from './build-events/start-relay.ts'
 import { buildCompute, type BuiltCompute } from './build-compute.ts'
 import { buildHttp } from './build-http.ts'
 import { startPool } from './build-pool/start-pool.ts'
@@ -24,7 +25,6 @@ import { openStore } from './build-store.ts'
 import { recoveryPolicy } from './config/policy.ts'
 import type { Config } from './config/schema.ts'
 import { listenAddress } from './listen-address.ts'
-import { OutboxRelay } from './outbox-relay.ts'
 import type { Parts } from './parts.ts'
 
 export interface RunningServer {
@@ -79,15 +79,12 @@ async function build(config: Config, deps: { clock: Clock; logger: Logger }, lif
   const store = openStore(config, deps)
   lifecycle.started('store', store.release)
   await store.store.migrate()
+  const events = await openEvents(config, { clock, ids, logger, metrics }, lifecycle)
   const tasks = new TaskGroup(deps)
   lifecycle.started('background work', async () => await tasks.stop({ timeoutMs: config.server.shutdown_grace_ms }))
-  const publish = {
-    publish: ({ type, nodeName, resourceId }: MainstayEvent) =>
-      logger.debug({ event: type, nodeName, resourceId }, 'event'),
-  }
-  const compute = await buildCompute(config, { clock, logger, ids, store: store.store, publish })
+  const relay = startRelay({ config, clock, logger, tasks, store, events })
+  const compute = await buildCompute(config, { clock, logger, ids, store: store.store, publish: relay })
   lifecycle.started('compute', async () => await compute.compute.close())
-  const relay = new OutboxRelay({ store: store.store, publish, tasks, logger })
   const { lease_ms: leaseMs, poll_ms: pollMs, max_concurrent: maxConcurrent } = config.journal
   const engine = new Engine(
     { store: store.store, clock, ids, tasks, logger, metrics, afterCommit: () => relay.poke() },
@@ -116,7 +113,7 @@ async function build(config: Config, deps: { clock: Clock; logger: Logger }, lif
   engine.register(hostFailureWorkflow(tools))
   engine.register(instanceFailureWorkflow(tools))
   engine.register(processFailureWorkflow(tools))
-  return { config, clock, ids, logger, metrics, tasks, store, compute, engine, relay }
+  return { config, clock, ids, logger, metrics, tasks, store, events, compute, engine, relay }
 }
 
 /** Sends versioned notifications to a message bus, where one is configured. */
@@ -128,11 +125,12 @@ function startNotifier({ config, clock, ids, logger }: Parts, lifecycle: Lifecyc
   return notifier
 }
 
-function banner(url: string, { config, store, compute }: Parts, access: Access): string[] {
+function banner(url: string, { config, store, events, compute }: Parts, access: Access): string[] {
   const real = 'real guests: --compute libvirt (docs/how-to/libvirt.md)'
   return [
     `Mainstay serves ${url} (roles: ${config.server.roles.join(', ')})`,
     `  data     ${store.description}`,
+    ...(events === null ? [] : [`  events   ${events.description}`]),
     `  compute  ${compute.description}`,
     ...(compute.simulated === null ? [] : [`           ${real}`]),
     `  access   ${access.description}`,

@@ -9,6 +9,9 @@ import { startServer } from './start-server.ts'
 /** The program; its shim finds the right Node by itself. */
 const PROGRAM = fileURLToPath(new URL('../../bin/mainstay.mjs', import.meta.url))
 
+/** What a process does unless it is told. */
+const EVERYTHING = ['api', 'engine', 'pool', 'events'] as const
+
 export interface ProgramOptions {
   /** Options of Node itself, before the program: `--import`, a module. Only for a process. */
   readonly nodeArguments?: readonly string[]
@@ -22,7 +25,7 @@ export interface ServeSpecOptions extends ProgramOptions {
   /** The name within the cluster. */
   readonly name?: string
   /** What the process does; everything unless given. Not beside `configFile`. */
-  readonly roles?: readonly ('api' | 'engine' | 'pool')[]
+  readonly roles?: readonly ('api' | 'engine' | 'pool' | 'events')[]
   /** Options by section, as in mainstay.toml. Not beside `configFile`. */
   readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /** A whole mainstay.toml in place of the one that is written from `roles` and `config`. */
@@ -40,7 +43,7 @@ export interface ServeSpecOptions extends ProgramOptions {
  *   await cluster.startAll()
  */
 export function serveSpec(options: ServeSpecOptions = {}): ServerSpec {
-  const { name = 'mainstay', roles = ['api', 'engine', 'pool'], config = {}, configFile, set = [], env = {} } = options
+  const { name = 'mainstay', roles = EVERYTHING, config = {}, configFile, set = [], env = {} } = options
   const sections = { ...config, server: { ...config['server'], roles } }
   return {
     name,

@@ -7,6 +7,9 @@ import { HookFailedError, runHook, type HookCommand } from '../provider/command/
 import { SpawnFailError } from './errors.ts'
 import type { Hook } from './options.ts'
 
+/** What a hook is for. */
+export type HookPurpose = 'spawn' | 'terminate' | 'list'
+
 /** Which machine a hook is run for. */
 export interface HookSubject {
   readonly group: number
@@ -17,13 +20,13 @@ export interface HookSubject {
 /**
  * Runs a hook to its end.
  *
- * @returns what it printed, both outputs in their order
+ * @returns what it printed, both outputs in their order; of a list the standard output alone, whole
  * @throws SpawnFailError with the output when it failed or took longer than `timeoutMs`; the signal's reason
  */
 export type RunVmmHook = (
   command: HookCommand,
   options: {
-    readonly what: 'spawn' | 'terminate'
+    readonly what: HookPurpose
     readonly env: Readonly<Record<string, string>>
     readonly timeoutMs: number
     readonly signal: AbortSignal
@@ -33,10 +36,15 @@ export type RunVmmHook = (
 /** How long a hook that is told to end has for it. */
 const KILL_GRACE_MS = 5_000
 
+/** A list of machines is read whole or not at all. */
+const MAX_LIST_BYTES = 16 * 1024 * 1024
+
 export const runVmmHook: RunVmmHook = async (command, { what, env, timeoutMs, signal }) => {
   try {
-    const { output } = await runHook(command, { name: what, timeoutMs, killGraceMs: KILL_GRACE_MS, signal, env })
-    return output
+    const whole = what === 'list' ? { wholeOutputBytes: MAX_LIST_BYTES } : {}
+    const options = { name: what, timeoutMs, killGraceMs: KILL_GRACE_MS, signal, env, ...whole }
+    const { output, stdout } = await runHook(command, options)
+    return what === 'list' ? stdout : output
   } catch (error) {
     if (!(error instanceof HookFailedError)) throw error
     throw new SpawnFailError(errorMessage(error), { cause: error, output: error.output })
@@ -53,7 +61,7 @@ export const runVmmHook: RunVmmHook = async (command, { what, env, timeoutMs, si
  */
 export function hookCommand(
   hook: Hook | null | undefined,
-  what: 'spawn' | 'terminate',
+  what: HookPurpose,
   { group, ip, name }: HookSubject,
 ): { readonly command: HookCommand; readonly env: Readonly<Record<string, string>> } {
   const [program, ...args] = typeof hook === 'string' ? [hook] : (hook ?? [])

@@ -20,7 +20,8 @@ export {
   type VmmOptions,
 } from './options.ts'
 export { nativeRecord } from './native-record.ts'
-export { cleanUpOrphans, type CleanUpReport, type MachineSource } from './orphan-cleaner.ts'
+export { hookMachines, type HookMachine } from './hook-machines.ts'
+export { cleanUpOrphans, cleanUpPeriodically, type CleanUpReport, type MachineSource } from './orphan-cleaner.ts'
 export { Recycler } from './recycler.ts'
 export { RedisDriver } from './redis-driver.ts'
 export type { BusItem, VmmRedis } from './redis.ts'

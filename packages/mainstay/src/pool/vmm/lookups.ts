@@ -51,6 +51,11 @@ export class VmLookups {
     return vms.filter((vm) => vm?.group === group) as VmDescriptor[]
   }
 
+  /** The names in all groups, also of machines with half a record. */
+  async getAllNames(): Promise<string[]> {
+    return (await Promise.all(this.vmGroups.map((group) => this.redis.sMembers(this.keys.pool(group))))).flat()
+  }
+
   /** The machines of all groups. */
   async getAllVm(): Promise<VmDescriptor[]> {
     return (await Promise.all(this.vmGroups.map(async (group) => await this.getAllVmInGroup(group)))).flat()

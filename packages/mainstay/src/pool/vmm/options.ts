@@ -51,6 +51,10 @@ export interface VmmOptions {
   readonly sleeptime: number
   /** How often finished jobs are looked for, by each executor and by the event handler. */
   readonly recyclePeriod: number
+  /** Prints all machines that there are; nothing is cleaned up without it. */
+  readonly listPlaybook?: Hook | undefined
+  /** How often orphans are looked for. */
+  readonly orphanPeriod: number
   /** How old an unknown machine must be to count as an orphan. */
   readonly orphanGrace: number
   /** Orphans that are removed at the same time. */
@@ -83,6 +87,7 @@ export const DEFAULT_VMM_OPTIONS = {
   sshProgram: 'ssh',
   sleeptime: 5,
   recyclePeriod: 60,
+  orphanPeriod: 600,
   orphanGrace: 600,
   orphanParallelism: 20,
   protectInUse: false,

@@ -1,12 +1,13 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 
 import { ManualClock } from '../../core/clock.ts'
+import { ShutdownError } from '../../core/errors.ts'
 import { silentLogger } from '../../core/logging.ts'
 import type { ListedMachine } from '../rules/orphans.ts'
 import { VmDescriptor } from './descriptor.ts'
 import { VmmKeys } from './keys.ts'
 import { DEFAULT_VMM_OPTIONS } from './options.ts'
-import { cleanUpOrphans } from './orphan-cleaner.ts'
+import { cleanUpOrphans, cleanUpPeriodically } from './orphan-cleaner.ts'
 
 const NOW_S = 10_000
 const signal = new AbortController().signal
@@ -32,7 +33,10 @@ function fakeCloud(machines: readonly ListedMachine[], failing: readonly string[
 const clock = new ManualClock(NOW_S * 1000)
 const vm = (vm_name: string, state: string): VmDescriptor =>
   VmDescriptor.fromDict({ vm_name, vm_ip: '10.0.0.1', group: 0, state }, new VmmKeys('p:'))
-const manager = { getAllVm: async () => [vm('Known-Ready', 'ready'), vm('known-busy', 'in_use')] }
+const manager = {
+  getAllVm: async () => [vm('Known-Ready', 'ready'), vm('known-busy', 'in_use')],
+  getAllNames: async () => ['Known-Ready', 'known-busy', 'half-known'],
+}
 const dependencies = { manager, clock, logger: silentLogger() }
 const old = (name: string): ListedMachine => ({ name, inError: false, createdAt: 0 })
 
@@ -40,10 +44,18 @@ describe('the clean-up of orphans (vm-pool.md A10)', () => {
   test('destroys what is unknown and old or broken, and nothing else; one that fails does not stop the others', async () => {
     const young = { name: 'young', inError: false, createdAt: NOW_S - 600 }
     const broken = { name: 'broken', inError: true, createdAt: NOW_S }
-    const machines = [old('stuck'), old('orphan'), young, broken, old('KNOWN-READY'), old('known-busy')]
+    const machines = [
+      old('stuck'),
+      old('orphan'),
+      young,
+      broken,
+      old('KNOWN-READY'),
+      old('known-busy'),
+      old('half-known'),
+    ]
     const { source, left } = fakeCloud(machines, ['stuck'])
     const report = await cleanUpOrphans(DEFAULT_VMM_OPTIONS, { ...dependencies, source }, { alsoReady: false, signal })
-    expect([...left].sort()).toEqual(['KNOWN-READY', 'known-busy', 'stuck', 'young'])
+    expect([...left].sort()).toEqual(['KNOWN-READY', 'half-known', 'known-busy', 'stuck', 'young'])
     expect(report.destroyed.map(({ machine, because }) => [machine.name, because])).toEqual([
       ['orphan', 'unknown'],
       ['broken', 'error'],
@@ -63,6 +75,24 @@ describe('the clean-up of orphans (vm-pool.md A10)', () => {
     await cleanUpOrphans(options, { ...dependencies, source }, { alsoReady: false, signal })
     expect(left.size).toBe(0)
     expect(seen.most).toBe(7)
+  })
+
+  test('once per period, until it is told to stop, whatever fails', async () => {
+    const stopping = new AbortController()
+    const manual = new ManualClock(NOW_S * 1000)
+    const { source } = fakeCloud([])
+    const list = vi.fn(source.list).mockRejectedValueOnce(new Error('API error'))
+    const periodic = cleanUpPeriodically(
+      DEFAULT_VMM_OPTIONS,
+      { ...dependencies, clock: manual, source: { ...source, list } },
+      { signal: stopping.signal },
+    )
+    await manual.advance(599_000)
+    expect(list).not.toHaveBeenCalled()
+    await manual.advance(601_000)
+    expect(list).toHaveBeenCalledTimes(2)
+    stopping.abort(new ShutdownError())
+    await expect(periodic).rejects.toThrow(ShutdownError)
   })
 
   test('destroys nothing when the listing fails', async () => {

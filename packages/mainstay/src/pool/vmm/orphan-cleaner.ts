@@ -16,7 +16,7 @@ export interface MachineSource<Machine extends ListedMachine> {
 }
 
 export interface OrphanCleanerDependencies<Machine extends ListedMachine> {
-  readonly manager: Pick<VmManager, 'getAllVm'>
+  readonly manager: Pick<VmManager, 'getAllVm' | 'getAllNames'>
   readonly source: MachineSource<Machine>
   readonly clock: Clock
   readonly logger: Logger
@@ -43,7 +43,9 @@ export async function cleanUpOrphans<Machine extends ListedMachine>(
 ): Promise<CleanUpReport<Machine>> {
   const machines = await source.list({ signal })
   // Asked after the listing: a machine that was added meanwhile is known then.
-  const pool = (await manager.getAllVm()).map(({ vmName: name, state }) => ({ name, state }))
+  const names = await manager.getAllNames()
+  const states = new Map((await manager.getAllVm()).map(({ vmName, state }) => [vmName, state]))
+  const pool = names.map((name) => ({ name, state: states.get(name) ?? 'partial record' }))
   const orphans = findOrphans(machines, pool, seconds(clock), { grace: orphanGrace, alsoReady })
   const limit = pLimit(orphanParallelism)
   const gone = await Promise.all(
@@ -67,5 +69,26 @@ export async function cleanUpOrphans<Machine extends ListedMachine>(
   return {
     destroyed: orphans.filter((_, index) => gone[index] === true),
     failed: orphans.filter((_, index) => gone[index] === false),
+  }
+}
+
+/**
+ * Cleans up once per period until the signal is aborted. A clean-up that fails is logged.
+ *
+ * @throws the signal's reason
+ */
+export async function cleanUpPeriodically<Machine extends ListedMachine>(
+  options: VmmOptions,
+  dependencies: OrphanCleanerDependencies<Machine>,
+  { signal }: { signal: AbortSignal },
+): Promise<never> {
+  for (;;) {
+    await dependencies.clock.sleep(options.orphanPeriod * 1000, { signal })
+    try {
+      await cleanUpOrphans(options, dependencies, { alsoReady: false, signal })
+    } catch (error) {
+      signal.throwIfAborted()
+      dependencies.logger.error({ err: error }, `The clean-up of orphans failed: ${errorMessage(error)}`)
+    }
   }
 }

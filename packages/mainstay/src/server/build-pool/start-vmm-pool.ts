@@ -1,6 +1,15 @@
+import { ShutdownError } from '../../core/errors.ts'
 import type { Lifecycle } from '../../core/lifecycle.ts'
 import { SystemRandom } from '../../core/random.ts'
-import { RedisDriver, VmmRunner } from '../../pool/vmm/index.ts'
+import {
+  RedisDriver,
+  VmManager,
+  VmmRunner,
+  cleanUpPeriodically,
+  hookMachines,
+  type RunnerDependencies,
+  type VmmOptions,
+} from '../../pool/vmm/index.ts'
 import { openRedis } from '../../store/redis/index.ts'
 import type { Parts } from '../parts.ts'
 import { vmmOptions } from './vmm-options.ts'
@@ -31,8 +40,25 @@ export async function startVmmPool({ config, clock, logger, tasks }: Parts, life
   })
   lifecycle.started('vm pool', async () => await runner.terminate())
   await runner.run()
+  if (options.listPlaybook !== undefined) startCleaning(options, { redis, clock, logger, tasks }, lifecycle)
   logger.info(
     { groups: options.groups.length, prefix: options.prefix },
     'The VM pool works as the VM manager of Copr did',
   )
+}
+
+/** Looks for orphans from time to time. */
+function startCleaning(options: VmmOptions, dependencies: RunnerDependencies, lifecycle: Lifecycle): void {
+  const stopping = new AbortController()
+  const source = hookMachines(options)
+  const cleaning = { ...dependencies, source, manager: new VmManager(options, dependencies) }
+  const ended = dependencies.tasks.spawn('vmm orphan clean-up', async () => {
+    await cleanUpPeriodically(options, cleaning, { signal: stopping.signal }).catch((error: unknown) => {
+      if (!stopping.signal.aborted) throw error
+    })
+  })
+  lifecycle.started('vmm orphan clean-up', async () => {
+    stopping.abort(new ShutdownError('The clean-up of orphans'))
+    await ended
+  })
 }

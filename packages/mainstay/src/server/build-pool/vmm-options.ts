@@ -19,6 +19,8 @@ export function vmmOptions(config: VmmConfig): VmmOptions {
     sshConfig: config.ssh_builder_config === '' ? undefined : config.ssh_builder_config,
     sleeptime: config.sleeptime,
     recyclePeriod: config.recycle_period,
+    listPlaybook: config.list_playbook,
+    orphanPeriod: config.orphan_period,
     orphanGrace: config.orphan_grace,
     orphanParallelism: config.orphan_parallelism,
     protectInUse: config.protect_in_use,

@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox'
 import { DEFAULT_LIBVIRT_SETTINGS as LIBVIRT } from '../../compute/libvirt/settings.ts'
 import { DEFAULT_ACCESS_LOG_FORMAT } from '../../http/index.ts'
 import { DEFAULT_POLICY } from '../../recovery/index.ts'
+import { EventsSection } from './events-schema.ts'
 import { closed, count, flag, text } from './option-kinds.ts'
 import { VmmSection } from './vmm-schema.ts'
 
@@ -42,10 +43,14 @@ export const ConfigSchema = Type.Object(
           default: './data',
           minLength: 1,
         }),
-        roles: Type.Array(Type.Union([Type.Literal('api'), Type.Literal('engine'), Type.Literal('pool')]), {
-          description: 'What this process does: api answers requests, engine runs recoveries, pool keeps VM pools.',
-          default: ['api', 'engine', 'pool'],
-        }),
+        roles: Type.Array(
+          Type.Union((['api', 'engine', 'pool', 'events'] as const).map((role) => Type.Literal(role))),
+          {
+            description:
+              'What this process does: api answers requests, engine runs recoveries, pool keeps VM pools, events takes in and streams events.',
+            default: ['api', 'engine', 'pool', 'events'],
+          },
+        ),
         insecure_no_auth: flag(
           'Serves on an address other than loopback although nobody is asked who they are.',
           false,
@@ -224,6 +229,7 @@ export const ConfigSchema = Type.Object(
       { ...closed, default: {} },
     ),
     vmm: VmmSection,
+    events: EventsSection,
     auth: Type.Object(
       {
         strategy: Type.Union([Type.Literal('noauth2'), Type.Literal('keystone')], {

@@ -69,6 +69,12 @@ export const VmmSection = Type.Object(
     ssh_builder_config: text('Its configuration file.', ''),
     sleeptime: count('How often clients ask again; the server itself does not use it.', VMM.sleeptime, 1),
     recycle_period: count('How often ended jobs are cleared away.', VMM.recyclePeriod, 1),
+    list_playbook: Type.Optional({
+      ...Hook,
+      description:
+        'Prints all machines that belong to this pool as JSON; those that the pool does not know are ended. Without it nothing is cleaned up.',
+    }),
+    orphan_period: count('How often such orphans are looked for.', VMM.orphanPeriod, 1),
     orphan_grace: count('How old an unknown machine must be to count as an orphan.', VMM.orphanGrace, 1),
     orphan_parallelism: count('Orphans that are removed at the same time.', VMM.orphanParallelism, 1),
     protect_in_use: flag('Ends no machine in use unless this is asked for by name.', VMM.protectInUse),
