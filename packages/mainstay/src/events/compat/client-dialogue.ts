@@ -6,18 +6,18 @@ import {
   errorReply,
   filterUpdateReply,
   readClientMessage,
-  replyText,
   type ClientErrorCode,
+  type ClientReply,
   type FilterLists,
 } from './client-message.ts'
-import type { FilterChanges } from './connection.ts'
+import type { FilterChanges } from './filter-lists.ts'
 
 /** What is said to a client, whatever carries it. */
 export interface Dialogue {
   /** @throws InvalidFilterError; the filters are then as they were */
   updateFilters(changes: FilterChanges): void
-  /** Sends a text to this client alone, in order with its events. */
-  reply(text: string): Promise<void> | void
+  /** Answers this client alone, in order with its events. */
+  reply(reply: ClientReply): Promise<void> | void
   close(code: number, reason: string): void
   readonly logger: Logger
   /** Tells the client of messages that the reference silently ignores. */
@@ -41,7 +41,7 @@ export async function hearClient(dialogue: Dialogue, inbound: Inbound): Promise<
   const message = readClientMessage(inbound)
   if (message.kind === 'unusable') {
     logger.warn({ code: message.code }, `A client of the event stream was not understood: ${message.detail}`)
-    if (dialogue.tellErrors) await dialogue.reply(replyText(errorReply(message.code, message.detail)))
+    if (dialogue.tellErrors) await dialogue.reply(errorReply(message.code, message.detail))
     return
   }
   await setFilters(dialogue, message.lists)
@@ -58,7 +58,7 @@ async function setFilters(dialogue: Dialogue, lists: FilterLists): Promise<void>
     await refuse(dialogue, error)
     return
   }
-  await dialogue.reply(replyText(filterUpdateReply(lists)))
+  await dialogue.reply(filterUpdateReply(lists))
 }
 
 /** A filter that is none is always answered, because its sender would wait for events that never come. */
@@ -69,8 +69,6 @@ async function refuse(dialogue: Dialogue, error: unknown): Promise<void> {
   if (invalid) logger.warn({ code }, `A client's filters were refused: ${errorMessage(error)}`)
   else logger.error({ err: error }, `Error handling a message of a client: ${errorMessage(error)}`)
   if (invalid || dialogue.tellErrors) {
-    await dialogue.reply(
-      replyText(errorReply(code, invalid ? errorMessage(error) : 'the filters could not be changed')),
-    )
+    await dialogue.reply(errorReply(code, invalid ? errorMessage(error) : 'the filters could not be changed'))
   }
 }

@@ -1,5 +1,6 @@
 import { InvalidInputError, errorMessage } from '../../core/errors.ts'
-import { isJsonObject, parseJson, toJson, type Json, type JsonObject } from '../../core/json.ts'
+import { isJsonObject, parseJson, type Json } from '../../core/json.ts'
+import type { ControlFrame } from '../hub/control-frame.ts'
 
 /** The three lists of a `set_filters` message as they were sent; null where one was absent. Nothing is checked yet. */
 export type FilterLists = {
@@ -44,17 +45,15 @@ export function readClientMessage(text: string): ClientMessage {
   }
 }
 
+/** What a client is told in answer. */
+export type ClientReply = Extract<ControlFrame, { readonly type: 'filter_update' | 'error' }>
+
 /** The answer to a filter that holds now: it echoes what the message said, not the filter. */
-export function filterUpdateReply(lists: FilterLists): JsonObject {
+export function filterUpdateReply(lists: FilterLists): ClientReply {
   return { type: 'filter_update', status: 'success', ...lists }
 }
 
 /** The answer to what could not be used. Clients of the reference skip it, since it has no event type. */
-export function errorReply(code: ClientErrorCode, detail: string): JsonObject {
+export function errorReply(code: ClientErrorCode, detail: string): ClientReply {
   return { type: 'error', code, message: detail }
-}
-
-/** An answer as it is sent. */
-export function replyText(reply: JsonObject): string {
-  return toJson(reply)
 }

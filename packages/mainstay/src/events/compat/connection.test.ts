@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 
 import { InvalidFilterError } from '../filter/index.ts'
-import { Connection, type FilterChanges } from './connection.ts'
+import { Connection } from './connection.ts'
 import { EventMessage } from './event-message.ts'
+import type { FilterChanges } from './filter-lists.ts'
 
 const POWER = 'baremetal.node.power_set.end'
 

@@ -1,16 +1,6 @@
-import type { Json } from '../../core/json.ts'
 import { DEFAULT_FILTER_LIMITS, EVERYTHING, matches, parseFilter, type FilterLimits } from '../filter/index.ts'
 import type { EventMessage } from './event-message.ts'
-
-/**
- * New filter lists. A list that is missing or null stays as it is, an array replaces it, `[]` clears it; what is
- * neither is refused.
- */
-export interface FilterChanges {
-  readonly eventFilters?: Json | undefined
-  readonly nodeFilters?: Json | undefined
-  readonly serviceFilters?: Json | undefined
-}
+import { filterLists, type FilterChanges } from './filter-lists.ts'
 
 /** What messages of the compatible stream do not have, and its filters do not ask for. */
 const NOT_ASKED = { severity: 'info', resource_id: null, project_id: null, correlation_id: null } as const
@@ -43,9 +33,8 @@ export class Connection {
   }
 
   /** @throws InvalidFilterError; the filters are then as they were */
-  update({ eventFilters = null, nodeFilters = null, serviceFilters = null }: FilterChanges): void {
-    const lists = { event_filters: eventFilters, node_filters: nodeFilters, service_filters: serviceFilters }
-    this.#filter = parseFilter(lists, { base: this.#filter, limits: this.#limits })
+  update(changes: FilterChanges): void {
+    this.#filter = parseFilter(filterLists(changes), { base: this.#filter, limits: this.#limits })
   }
 
   matches({ event_type, node_name }: Pick<EventMessage, 'event_type' | 'node_name'>): boolean {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 
 import { parseJson, toJson, type Json } from '../../core/json.ts'
 import type { Inbound } from './client-dialogue.ts'
-import type { FilterChanges } from './connection.ts'
+import type { FilterChanges } from './filter-lists.ts'
 import { serveSocket, type SocketDesk } from './serve-socket.ts'
 import { SocketDisconnected, type Socket } from './socket.ts'
 import { StreamManager } from './stream-manager.ts'

@@ -1,7 +1,8 @@
 import { errorMessage } from '../../core/errors.ts'
+import { toJson } from '../../core/json.ts'
 import type { Logger } from '../../core/logging.ts'
 import { hearClient, type Inbound } from './client-dialogue.ts'
-import type { FilterChanges } from './connection.ts'
+import type { FilterChanges } from './filter-lists.ts'
 import { SocketDisconnected, type Socket } from './socket.ts'
 
 /** The part of a manager that one client needs. */
@@ -29,7 +30,7 @@ export async function serveSocket(
       await hearClient(
         {
           updateFilters: (changes) => desk.updateFilters(socket, changes),
-          reply: (text) => socket.sendText(text),
+          reply: (reply) => socket.sendText(toJson(reply)),
           close: (code, reason) => socket.close(code, reason),
           logger,
           tellErrors,

@@ -13,7 +13,7 @@ export function notification(members: NotificationMembers = {}): JsonObject {
     timestamp: '2026-11-21 09:10:11.123456',
     payload: { 'ironic_object.data': { name: 'node-1', uuid: 'u-1', power_state: 'power on' } },
     ...members,
-  } as JsonObject
+  }
 }
 
 /** The body of a message in format 2.0. */
