@@ -44,7 +44,7 @@ export const ConfigSchema = Type.Object(
           minLength: 1,
         }),
         roles: Type.Array(
-          Type.Union((['api', 'engine', 'pool', 'events'] as const).map((role) => Type.Literal(role))),
+          Type.Union([Type.Literal('api'), Type.Literal('engine'), Type.Literal('pool'), Type.Literal('events')]),
           {
             description:
               'What this process does: api answers requests, engine runs recoveries, pool keeps VM pools, events takes in and streams events.',
