@@ -1,5 +1,6 @@
 import type { GroupRules } from '../options.ts'
 import { failSafeLimit, runningLimit, spawnInterval, spawnProcessLimit } from '../rules/spawn-limits.ts'
+import { ACTIVE_STATES } from '../state.ts'
 import type { GroupCounts, VmCounts } from '../store.ts'
 
 /** How many machines a group may start now, and what stops it from starting more. */
@@ -30,7 +31,7 @@ export function total(states: VmCounts): number {
 
 /** Machines that count against the maximum. */
 export function active(states: VmCounts): number {
-  return total(states) - states.terminating
+  return ACTIVE_STATES.reduce((sum, state) => sum + states[state], 0)
 }
 
 /**
