@@ -90,7 +90,7 @@ test('a pool of a real server is filled, used, ended and filled again, and survi
     groups: [{ ...DEFAULT_VMM_GROUP, maxVmPerUser: 2 }],
   }
   const client = new VmManager(options, {
-    redis: new RedisDriver(redis.connection, { logger }),
+    redis: new RedisDriver(redis.connection, { clock: new SystemClock(), logger }),
     clock: new SystemClock(),
     logger,
   })

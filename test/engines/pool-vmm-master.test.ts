@@ -262,6 +262,19 @@ describe.each(FORMS)('the master (vm-pool.md A6), $form form', ({ form }) => {
     expect(await pool.redis.hGetAll(pool.keys.serverInfo)).toEqual({})
   })
 
+  test('B-13 a mark that Redis lost is made again before the next cycle', async () => {
+    const { pool, manager, master } = await newPool(form)
+    const cycle = double(master, 'doCycle').mockResolvedValue(undefined)
+    const running = master.run()
+    await vi.waitFor(() => expect(pool.clock.pending).toBe(1), { timeout: 30_000 })
+    await server().empty()
+    await pool.clock.advance(10_000)
+    await vi.waitFor(() => expect(cycle).toHaveBeenCalledTimes(1), { timeout: 30_000 })
+    expect(await manager.serverStart()).toBe('10')
+    await master.terminate()
+    await running
+  })
+
   test('B-14 its end is the end of spawner and checker, and of the sleep between cycles', async () => {
     const { pool, spawner, checker, master } = await newPool(form)
     expect(master.killReceived).toBe(false)

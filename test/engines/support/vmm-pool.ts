@@ -62,7 +62,7 @@ export class PoolFixture {
     this.#server = server
     this.options = options
     this.keys = new VmmKeys(options.prefix)
-    this.redis = new RedisDriver(server.connection, { logger: this.logger })
+    this.redis = new RedisDriver(server.connection, { clock: new SystemClock(), logger: this.logger })
     this.manager = new VmManager(options, this)
   }
 

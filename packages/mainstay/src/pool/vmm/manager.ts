@@ -143,6 +143,11 @@ export class VmManager extends VmLookups {
     await this.redis.hSet(this.keys.serverInfo, { server_start_timestamp: this.#now() })
   }
 
+  /** When the master last started. @returns unix seconds as text, null when that is not known */
+  async serverStart(): Promise<string | null> {
+    return await this.redis.hGet(this.keys.serverInfo, 'server_start_timestamp')
+  }
+
   /** Writes one fact about a group. */
   async writeVmPoolInfo(group: number, key: string, value: string | number): Promise<void> {
     await this.redis.hSet(this.keys.poolInfo(group), { [key]: String(value) })

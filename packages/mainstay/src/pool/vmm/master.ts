@@ -65,13 +65,15 @@ export class VmMaster {
     }
     this.#stopping = new AbortController()
     this.killReceived = false
-    await this.#manager.markServerStart()
+    await this.#step('markServerStart', async () => await this.#manager.markServerStart())
     while (!this.killReceived) {
       await this.#clock
         .sleep(this.#options.vmCycleTimeout * 1000, { signal: this.#stopping.signal })
         .catch(ignoreWhen(this.#stopping.signal))
       if (this.#stopping.signal.aborted) return
       try {
+        // Redis was away at the start, or has lost its data since: without the mark nothing could be handed out.
+        if ((await this.#manager.serverStart()) === null) await this.#manager.markServerStart()
         await this.doCycle()
       } catch (error) {
         this.#logger.error({ err: error }, `A cycle of the pool failed: ${errorMessage(error)}`)

@@ -1,14 +1,21 @@
+import type { Clock } from '../../core/clock.ts'
+import { withDeadline } from '../../core/deadline.ts'
 import type { Logger } from '../../core/logging.ts'
 import { subscribeTo, type RedisConnection, type RedisReply, type RedisScript } from '../../store/redis/index.ts'
 import type { BusItem, VmmRedis } from './redis.ts'
 
+/** How long Redis may take to confirm a subscription, connecting included. */
+const SUBSCRIBE_TIMEOUT_MS = 10_000
+
 /** The commands of the compatible pool over a connection to Redis or Valkey. */
 export class RedisDriver implements VmmRedis {
   readonly #connection: RedisConnection
+  readonly #clock: Clock
   readonly #logger: Logger
 
-  constructor(connection: RedisConnection, { logger }: { logger: Logger }) {
+  constructor(connection: RedisConnection, { clock, logger }: { clock: Clock; logger: Logger }) {
     this.#connection = connection
+    this.#clock = clock
     this.#logger = logger
   }
 
@@ -46,6 +53,7 @@ export class RedisDriver implements VmmRedis {
     signal.throwIfAborted()
     const queue = new ItemQueue(signal)
     const confirmed = Promise.withResolvers<void>()
+    confirmed.promise.catch(() => undefined) // told to whoever waits
     const subscription = subscribeTo(
       this.#connection,
       channel,
@@ -65,8 +73,15 @@ export class RedisDriver implements VmmRedis {
       )
     }
     signal.addEventListener('abort', stop, { once: true })
-    await confirmed.promise
-    return queue
+    try {
+      const bounds = { clock: this.#clock, what: 'Subscribing to the bus of the pool', timeoutMs: SUBSCRIBE_TIMEOUT_MS }
+      await withDeadline({ ...bounds, signal }, async () => await confirmed.promise)
+      return queue
+    } catch (error) {
+      signal.removeEventListener('abort', stop)
+      stop()
+      throw error
+    }
   }
 }
 

@@ -28,7 +28,7 @@ export async function startVmmPool({ config, clock, logger, tasks }: Parts, life
   const connection = openRedis({ clock, logger, random: new SystemRandom(), url, host, port, db, name: 'mainstay-vmm' })
   lifecycle.started('redis of the vm pool', async () => await connection.close())
   await connection.whenReady({ timeoutMs: REDIS_TIMEOUT_MS })
-  const redis = new RedisDriver(connection, { logger })
+  const redis = new RedisDriver(connection, { clock, logger })
   const alone = config.server.roles.every((role) => role === 'pool')
   const runner = new VmmRunner(options, {
     redis,
