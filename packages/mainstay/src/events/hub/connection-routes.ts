@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 
 import { ForbiddenError, NotFoundError, requestContextOf, type HttpApp } from '../../http/index.ts'
 import { CLOSE } from './control-frame.ts'
-import type { EventHub, SubscribeRequest } from './hub.ts'
+import type { EventHub, ConnectionFacts } from './hub.ts'
 import type { Subscriber } from './subscriber.ts'
 
 const Connection = Type.Object({ id: Type.String({ maxLength: 64 }) })
@@ -28,7 +28,7 @@ export function connectionRoutes(app: HttpApp, hub: EventHub): void {
   })
 }
 
-function describe(subscriber: Subscriber, { connectionId, client }: SubscribeRequest): object {
+function describe(subscriber: Subscriber, { connectionId, client }: ConnectionFacts): object {
   const { state, cursor, behindEvents, unsentBytes, sent, dropped } = subscriber.figures
   const { dialect, filter, policy, scope } = subscriber.subscription
   return {

@@ -24,6 +24,8 @@ export type ControlFrame =
       readonly heartbeat_ms: number
       readonly format: string
       readonly policy: string
+      /** Whether every event is shown that passes the filter, or only those of some projects: then `seq` has holes. */
+      readonly scope: 'all' | 'projects'
       readonly limits: JsonObject
     }
   | { readonly type: 'bookmark'; readonly cursor: string }

@@ -44,6 +44,12 @@ export interface SubscribeRequest {
   readonly client: ClientFacts
 }
 
+/** What is remembered of a connection. */
+export interface ConnectionFacts {
+  readonly connectionId: string
+  readonly client: ClientFacts
+}
+
 /** What is told of a client in the list of connections. Source: event-stream.md R37. */
 export interface ClientFacts {
   /** Null where nobody is asked who they are. */
@@ -52,6 +58,8 @@ export interface ClientFacts {
   /** What it asked for. */
   readonly since: string
 }
+
+type PlaceRequest = Omit<SubscribeRequest, 'outlet'>
 
 const LEAVING = 'This node is going down.'
 
@@ -69,7 +77,9 @@ export class EventHub {
   readonly #station: Station
   readonly #follower: LogFollower
   readonly #tasks: TaskGroup
-  readonly #subscribers = new Map<Subscriber, SubscribeRequest>()
+  readonly #subscribers = new Map<Subscriber, ConnectionFacts>()
+  /** Whose place is being looked for. */
+  readonly #placing = new Map<Subscriber, PlaceRequest>()
   #epoch: string | undefined
   readonly #lostEpochs = new Set<string>()
   #oldest = 1
@@ -106,7 +116,7 @@ export class EventHub {
   }
 
   /** Everybody who listens. */
-  get subscribers(): ReadonlyMap<Subscriber, SubscribeRequest> {
+  get subscribers(): ReadonlyMap<Subscriber, ConnectionFacts> {
     return this.#subscribers
   }
 
@@ -137,22 +147,18 @@ export class EventHub {
    */
   subscribe(request: SubscribeRequest): Subscriber {
     const subscriber = new Subscriber(this.#station, request.outlet, request.subscription)
-    this.#subscribers.set(subscriber, request)
+    this.#subscribers.set(subscriber, { connectionId: request.connectionId, client: request.client })
     void this.#place(subscriber, request)
     return subscriber
   }
 
   /** The same connection listens to something else, from another place. */
-  resubscribe(
-    subscriber: Subscriber,
-    { subscription, since, sinceText }: Pick<SubscribeRequest, 'subscription' | 'since'> & { sinceText: string },
-  ): void {
-    const before = this.#subscribers.get(subscriber)
-    if (before === undefined) return
-    const renewed = { ...before, subscription, since, client: { ...before.client, since: sinceText } }
-    this.#subscribers.set(subscriber, renewed)
-    subscriber.restart(subscription)
-    void this.#place(subscriber, renewed)
+  resubscribe(subscriber: Subscriber, request: Omit<SubscribeRequest, 'connectionId' | 'outlet'>): void {
+    const facts = this.#subscribers.get(subscriber)
+    if (facts === undefined) return
+    this.#subscribers.set(subscriber, { ...facts, client: request.client })
+    subscriber.restart(request.subscription)
+    void this.#place(subscriber, { ...facts, ...request })
   }
 
   /**
@@ -194,7 +200,10 @@ export class EventHub {
       load: async (seq) => await this.#load(seq),
       missing: (subscriber, seq) => void this.#expire(subscriber, seq),
       guarded: (subscriber, work) => this.#guarded(subscriber, work),
-      ended: (subscriber) => void this.#subscribers.delete(subscriber),
+      ended: (subscriber) => {
+        this.#subscribers.delete(subscriber)
+        this.#placing.delete(subscriber)
+      },
     }
   }
 
@@ -261,15 +270,17 @@ export class EventHub {
     }
   }
 
-  async #place(subscriber: Subscriber, request: SubscribeRequest): Promise<void> {
+  async #place(subscriber: Subscriber, request: PlaceRequest): Promise<void> {
+    this.#placing.set(subscriber, request)
     const here = { epoch: this.#epoch ?? '', oldest: this.#oldest, head: this.#pages.head }
     try {
       const placement = await this.#reading(async () => await findPlace(request.since, here, this.#deps.log))
       const { extent, start } = placement
       // Whoever was replaced or ended meanwhile is placed by somebody else, or not at all.
-      if (this.#subscribers.get(subscriber) !== request) return
+      if (this.#placing.get(subscriber) !== request) return
       // The history was lost while its place was looked for: it is looked for again, in the new one.
       if (this.#lostEpochs.has(extent.epoch)) return await this.#place(subscriber, request)
+      this.#placing.delete(subscriber)
       if (extent.epoch === this.#epoch) this.#oldest = extent.oldest
       if (start.resumed) this.figures.resumed('resumed')
       subscriber.begin(start, extent, helloFrame(placement, request, this.options))

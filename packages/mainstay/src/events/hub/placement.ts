@@ -47,6 +47,7 @@ export function helloFrame(
     heartbeat_ms: heartbeatMs,
     format: client.subscription.dialect.format,
     policy: client.subscription.policy,
+    scope: client.subscription.scope.all ? 'all' : 'projects',
     limits: {
       ...client.limits,
       soft_limit_bytes: softLimitBytes,

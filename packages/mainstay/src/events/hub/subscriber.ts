@@ -50,8 +50,8 @@ export class Subscriber {
     this.#station = station
     this.#outlet = outlet
     this.#signs = new VitalSigns(station.clock.monotonic())
-    this.#subscription = subscription
     this.#channel = station.channels.acquire(subscription)
+    this.#subscription = shared(subscription, this.#channel)
   }
 
   get state(): SubscriberState {
@@ -239,7 +239,7 @@ export class Subscriber {
     const channel = this.#station.channels.acquire(subscription)
     this.#station.channels.release(this.#channel)
     this.#channel = channel
-    this.#subscription = subscription
+    this.#subscription = shared(subscription, channel)
   }
 
   #give(chunk: Chunk): void {
@@ -312,4 +312,10 @@ export class Subscriber {
       }
     }
   }
+}
+
+/** Equal filters are one object, because there are many connections with equal filters. */
+function shared(subscription: Subscription, { audience: { filter, scope } }: Channel): Subscription {
+  const { dialect, policy, continueOnReset, expiresAtMs } = subscription
+  return { dialect, filter, scope, policy, continueOnReset, expiresAtMs }
 }

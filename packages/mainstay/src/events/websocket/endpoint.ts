@@ -14,7 +14,7 @@ import type { Dialect } from '../hub/dialect.ts'
 import type { EventHub } from '../hub/hub.ts'
 import type { Subscriber } from '../hub/subscriber.ts'
 import { wishesOf, type Wishes } from '../hub/wishes.ts'
-import { WebSocketConnection } from './connection.ts'
+import { WebSocketConnection, type ConnectionOptions, type ConnectionUser } from './connection.ts'
 import { DEFLATE_RESPONSE, offersDeflate } from './deflate.ts'
 import { offeredProtocols } from './handshake.ts'
 import type { ConnectionKeeper } from './keeper.ts'
@@ -27,7 +27,8 @@ export interface Conversation {
   readonly hub: EventHub
   readonly listener: Listener
   readonly remoteAddress: string
-  readonly query: URLSearchParams
+  /** What the transport limits, for the `hello`. */
+  readonly limits: JsonObject
   readonly logger: Logger
 }
 
@@ -57,7 +58,7 @@ export interface EndpointOptions {
   /** What those hear who offer one. */
   readonly protocols: Readonly<Record<string, DialectChoice>>
   /** What is done with what clients say. */
-  readonly converse: (conversation: Conversation) => Hearing
+  readonly converse: (conversation: Conversation, query: URLSearchParams) => Hearing
   /** Whether `since`, `policy` and filters of the URL are obeyed. */
   readonly obeyQuery: boolean
 }
@@ -84,6 +85,14 @@ export function webSocketEndpoint(
   endpoint: EndpointOptions,
   options: WebSocketOptions,
 ): UpgradeHandler {
+  // Made once: each connection refers to them.
+  const shared: OpenOptions = {
+    plain: { ...options, compression: false },
+    compressed: { ...options, compression: true },
+    limits: limitsOf(options),
+    messages: options.messages,
+    now: () => deps.clock.monotonic(),
+  }
   return async (upgrade) => {
     const { request, query } = upgrade
     deps.hub.assertServing()
@@ -101,8 +110,16 @@ export function webSocketEndpoint(
       ...(protocol === undefined ? {} : { 'Sec-WebSocket-Protocol': protocol }),
       ...(compression ? { 'Sec-WebSocket-Extensions': DEFLATE_RESPONSE } : {}),
     })
-    open(deps, endpoint, options, { upgrade, listener, dialect, wishes, compression, remoteAddress, leave })
+    open(deps, endpoint, shared, { upgrade, listener, dialect, wishes, compression, remoteAddress, leave })
   }
+}
+
+interface OpenOptions {
+  readonly plain: ConnectionOptions
+  readonly compressed: ConnectionOptions
+  readonly limits: JsonObject
+  readonly messages: WebSocketOptions['messages']
+  readonly now: () => number
 }
 
 interface Opening {
@@ -115,53 +132,83 @@ interface Opening {
   readonly leave: () => void
 }
 
-function open(deps: EndpointDeps, endpoint: EndpointOptions, options: WebSocketOptions, opening: Opening): void {
-  const { hub, keeper, clock, ids, logger } = deps
+/** What outlives this function is kept small: there are many idle connections. */
+function open(deps: EndpointDeps, endpoint: EndpointOptions, options: OpenOptions, opening: Opening): void {
+  const { hub, keeper, ids, logger } = deps
   const { upgrade, listener, dialect, wishes, compression, remoteAddress } = opening
-  const now = (): number => clock.monotonic()
-  const connection = new WebSocketConnection(upgrade.socket, { ...options, compression }, now)
+  const connection = new WebSocketConnection(
+    upgrade.socket,
+    compression ? options.compressed : options.plain,
+    options.now,
+  )
   keeper.add(connection)
-  const gauge = hub.figures.connections.labels('websocket')
-  gauge.inc()
+  hub.figures.connections.labels('websocket').inc()
   const subscriber = hub.subscribe({
     connectionId: ids.random(),
     outlet: connection,
-    subscription: {
-      dialect,
-      ...wishes,
-      scope: listener.scope,
-      expiresAtMs: listener.expiresAtMs,
-    },
+    subscription: { dialect, ...wishes, scope: listener.scope, expiresAtMs: listener.expiresAtMs },
     since: wishes.since,
-    limits: limitsOf(options),
+    limits: options.limits,
     client: { name: listener.name, address: remoteAddress, since: upgrade.query.get('since') ?? 'latest' },
   })
-  const { query } = upgrade
-  const hear = endpoint.converse({ connection, subscriber, hub, listener, remoteAddress, query, logger })
-  const rate = new MessageRate(options.messages)
-  connection.open(
-    {
-      heard: (text) => {
-        if (!rate.allows(now()))
-          return connection.close(CLOSE.LIMIT, 'Too many messages. Wait before you connect again.')
-        try {
-          hear(text)
-        } catch (error) {
-          logger.error({ err: error }, 'A message of a stream client could not be handled')
-          connection.close(CLOSE.SERVER_ERROR, 'Something unexpected happened.')
-        }
-      },
-      flushed: () => subscriber.flushed(),
-      ended: () => subscriber.gone(),
-      gone: () => {
-        gauge.dec()
-        keeper.remove(connection)
-        subscriber.gone()
-        opening.leave()
-      },
-    },
-    upgrade.head,
-  )
+  const conversation = { connection, subscriber, hub, listener, remoteAddress, limits: options.limits, logger }
+  const user = new EndpointUser(deps, conversation, {
+    hear: endpoint.converse(conversation, upgrade.query),
+    rate: new MessageRate(options.messages),
+    leave: opening.leave,
+    now: options.now,
+  })
+  connection.open(user, upgrade.head)
+}
+
+interface Own {
+  readonly hear: Hearing
+  readonly rate: MessageRate
+  readonly leave: () => void
+  readonly now: () => number
+}
+
+/** Stands between a connection and its subscriber. */
+class EndpointUser implements ConnectionUser {
+  readonly #deps: EndpointDeps
+  readonly #conversation: Conversation
+  readonly #own: Own
+
+  constructor(deps: EndpointDeps, conversation: Conversation, own: Own) {
+    this.#deps = deps
+    this.#conversation = conversation
+    this.#own = own
+  }
+
+  heard(text: string | null): void {
+    const { subscriber, logger } = this.#conversation
+    if (!this.#own.rate.allows(this.#own.now())) {
+      subscriber.end(CLOSE.LIMIT, 'Too many messages. Wait before you connect again.')
+      return
+    }
+    try {
+      this.#own.hear(text)
+    } catch (error) {
+      logger.error({ err: error }, 'A message of a stream client could not be handled')
+      subscriber.end(CLOSE.SERVER_ERROR, 'Something unexpected happened.')
+    }
+  }
+
+  flushed(): void {
+    this.#conversation.subscriber.flushed()
+  }
+
+  ended(): void {
+    this.#conversation.subscriber.gone()
+  }
+
+  gone(): void {
+    const { connection, subscriber, hub } = this.#conversation
+    hub.figures.connections.labels('websocket').dec()
+    this.#deps.keeper.remove(connection)
+    subscriber.gone()
+    this.#own.leave()
+  }
 }
 
 function chooseProtocol(offered: readonly string[], { protocols }: EndpointOptions): string | undefined {

@@ -94,7 +94,7 @@ export function writeDigits(target: Buffer, at: number, value: number, digits: n
   let rest = value
   for (let index = at + digits - 1; index >= at; index -= 1) {
     const next = Math.floor(rest / 10)
-    target[index] = DIGIT_ZERO + rest - next * 10
+    target[index] = DIGIT_ZERO + (rest - next * 10)
     rest = next
   }
   return at + digits

@@ -40,11 +40,15 @@ export function nativeConversation(gate: Gate, limits: FilterLimits): (with_: Co
   }
 }
 
-function subscribe({ hub, subscriber }: Conversation, message: Extract<ClientMessage, { action: 'subscribe' }>): void {
+function subscribe(
+  { hub, subscriber, listener, remoteAddress, limits }: Conversation,
+  message: Extract<ClientMessage, { action: 'subscribe' }>,
+): void {
   const { subscription } = subscriber
   hub.resubscribe(subscriber, {
     since: message.since,
-    sinceText: message.sinceText,
+    limits,
+    client: { name: listener.name, address: remoteAddress, since: message.sinceText },
     subscription: {
       ...subscription,
       filter: message.filter,
