@@ -308,9 +308,9 @@ describe('the stream that loses its connection (R40)', () => {
     await opened.stream.close()
   })
 
-  test('stops when an admin has closed it', async () => {
+  test.each(['websocket', 'sse'] as const)('stops when an admin has closed it, over %s', async (transport) => {
     await using server = await scriptedServer()
-    const stream = new EventStream({ endpoint: server.endpoint })
+    const stream = new EventStream({ endpoint: server.endpoint, transport })
     const reading = Array.fromAsync(stream)
     const connection = await server.next()
     connection.send(hello())

@@ -222,6 +222,9 @@ export class EventStream implements AsyncIterable<StreamedEvent>, AsyncDisposabl
         // Without a fresh one the server ends the connection when the old one is over, and it is asked for again then.
         this.#refreshToken(connection).catch(() => undefined)
         return
+      case 'close':
+        connection.ended({ kind: 'closed', code: frame.code, reason: frame.reason })
+        return
       case 'error':
         // What we say again when we connect will be answered with a status and a reason.
         connection.ended({ kind: 'own', why: frame.message })

@@ -42,6 +42,8 @@ export type Frame =
   | { readonly kind: 'lagged'; readonly dropped: number; readonly to: number }
   | { readonly kind: 'draining'; readonly reconnectAfterMs: number }
   | { readonly kind: 'token-expiring' }
+  /** What a WebSocket says when it is closed, over a transport that cannot. */
+  | { readonly kind: 'close'; readonly code: number; readonly reason: string }
   | { readonly kind: 'error'; readonly code: string; readonly message: string }
   /** A sign of life and no more; also everything that a newer server may say. */
   | { readonly kind: 'other' }
@@ -81,6 +83,8 @@ function readControl(type: string, value: JsonObject): Frame {
       return { kind: 'draining', reconnectAfterMs: numberOf(value, 'reconnect_after_ms', 0) }
     case 'expiring':
       return { kind: 'token-expiring' }
+    case 'close':
+      return { kind: 'close', code: numberOf(value, 'code', 1000), reason: textOf(value, 'reason') }
     case 'error':
       return { kind: 'error', code: textOf(value, 'code'), message: textOf(value, 'message') }
     default:

@@ -15,9 +15,9 @@ import {
 } from '../format/cloudevents.ts'
 import type { EventLog } from '../log.ts'
 import { eventJson } from '../stored-event.ts'
-import { CursorGoneError } from './errors.ts'
 import { parseHistoryQuery, type HistoryQuery } from './query.ts'
 import { DEFAULT_HISTORY_LIMITS, readHistory, type HistoryLimits, type HistoryPage } from './read-history.ts'
+import { sendIfGone } from './send-gone.ts'
 
 export interface HistoryDeps {
   readonly log: EventLog
@@ -47,8 +47,7 @@ export function historyRoutes(app: HttpApp, deps: HistoryDeps): void {
       const page = await readHistory(deps.log, { query, scope, format, limits, signal: goneSignal(reply) })
       return await (batch ? sendBatch(request, reply, page, query) : sendPage(reply, page))
     } catch (error) {
-      if (error instanceof CursorGoneError) return await sendGone(request, reply, error)
-      throw error
+      return await sendIfGone(error, request, reply)
     }
   })
 
@@ -88,12 +87,6 @@ async function sendBatch(
     void reply.header('Link', `<${rawPath}?${query.toString()}>; rel="next"`)
   }
   return await reply.type(CLOUDEVENT_BATCH_TYPE).send(cloudEventBatch(texts))
-}
-
-async function sendGone(request: FastifyRequest, reply: FastifyReply, error: CursorGoneError): Promise<FastifyReply> {
-  const { code, message, retryable, reason, extent } = error
-  const body = { error: { code, message, requestId: request.id, retryable }, reason, ...extent }
-  return await reply.code(error.status).send(body)
 }
 
 /** Aborted when the client goes away before it was answered. */

@@ -138,7 +138,9 @@ function sseConnection(request: IncomingMessage, response: ServerResponse): Scri
     },
     send: (frame) => void response.write(`event: x\ndata: ${toJson(frame)}\n\n`),
     beat: () => void response.write(': \n\n'),
-    close: () => void response.end(),
+    close: (code, reason = '') => {
+      response.end(`event: close\ndata: ${toJson({ type: 'close', code, reason })}\n\n`)
+    },
     cut: () => void response.destroy(),
   }
 }
