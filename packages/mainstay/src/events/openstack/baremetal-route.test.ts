@@ -8,6 +8,7 @@ import { Metrics } from '../../core/metrics.ts'
 import { createHttpApp, registerNative, type HttpApp } from '../../http/index.ts'
 import { LogLines } from '../compat/testing/log-lines.ts'
 import { EventLogUnavailableError } from '../errors.ts'
+import type { Ingest } from '../ingest.ts'
 import { MemoryEventLog } from '../memory/log.ts'
 import { BaremetalEvents, type InventoryTasks } from './baremetal-events.ts'
 import { BAREMETAL_PATH, baremetalRoute } from './baremetal-route.ts'
@@ -31,10 +32,11 @@ beforeEach(async () => {
     states.push(state)
   }
   const tasks: InventoryTasks = { setPowerState: setState, setProvisionState: setState, setMaintenance: async () => {} }
-  const sink: Pick<MemoryEventLog, 'append'> = {
-    append: async (batch) => {
+  const ingest: Pick<Ingest, 'accept'> = {
+    accept: async (batch) => {
       if (away !== undefined) throw away
-      return await log.append(batch)
+      const { duplicates } = await log.append(batch)
+      return { duplicates, spooled: false }
     },
   }
   app = createHttpApp({ clock, ids: new SystemIds(), metrics: new Metrics() })
@@ -54,7 +56,7 @@ beforeEach(async () => {
       }),
   }
   await registerNative(app, native, async (routes) => {
-    await baremetalRoute(routes, { clock, sink, baremetal: new BaremetalEvents({ tasks, logger: lines.logger }) })
+    await baremetalRoute(routes, { clock, ingest, baremetal: new BaremetalEvents({ tasks, logger: lines.logger }) })
   })
 })
 

@@ -5,8 +5,8 @@ import type { RequestContext } from '../../core/context.ts'
 import { MainstayError, errorMessage } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
 import { ForbiddenError, requestContextOf, type HttpApp } from '../../http/index.ts'
+import type { Ingest } from '../ingest.ts'
 import type { BaremetalEvents } from './baremetal-events.ts'
-import type { EventSink } from './notification-intake.ts'
 import { readNotification } from './oslo-notification.ts'
 import { isUuid } from './stable-id.ts'
 import { notificationToStreamEvent } from './to-stream-event.ts'
@@ -34,7 +34,7 @@ const BaremetalNotification = Type.Object({
 
 export interface BaremetalRouteDeps {
   readonly clock: Clock
-  readonly sink: EventSink
+  readonly ingest: Pick<Ingest, 'accept'>
   readonly baremetal: BaremetalEvents
 }
 
@@ -46,7 +46,7 @@ export interface BaremetalRouteDeps {
  *
  * @param native registers routes that know who asks
  */
-export async function baremetalRoute(native: HttpApp, { clock, sink, baremetal }: BaremetalRouteDeps): Promise<void> {
+export async function baremetalRoute(native: HttpApp, { clock, ingest, baremetal }: BaremetalRouteDeps): Promise<void> {
   await native.register(async (routes) => {
     routes.removeContentTypeParser('application/json')
     routes.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: unknown, text: string) => {
@@ -67,7 +67,7 @@ export async function baremetalRoute(native: HttpApp, { clock, sink, baremetal }
       const messageId = notification.messageId ?? ''
       if (!isUuid(messageId)) throw new InvalidNotificationError('body/message_id must be a UUID.')
       const event = notificationToStreamEvent(notification, { nowMs: clock.now(), fallbackId: messageId })
-      await sink.append([event])
+      await ingest.accept([event])
       await baremetal.handle(notification.eventType, notification.payload)
       return await reply.code(204).send()
     })

@@ -6,12 +6,13 @@ import { createLogger } from '../../core/logging.ts'
 import { LogLines } from '../compat/testing/log-lines.ts'
 import { RecordingClock } from '../compat/testing/recording-clock.ts'
 import { EventLogUnavailableError } from '../errors.ts'
+import type { Accepted, Ingest } from '../ingest.ts'
 import type { NewStreamEvent } from '../stream-event.ts'
 import { BaremetalEvents, objectData, type InventoryTasks } from './baremetal-events.ts'
 import { eventInfo } from './event-info.ts'
 import { FollowUps } from './follow-ups.ts'
 import { NotificationForwarder, type HttpClient } from './notification-forwarder.ts'
-import { NotificationIntake, type EventSink, type NotificationIntakeDeps } from './notification-intake.ts'
+import { NotificationIntake, type NotificationIntakeDeps } from './notification-intake.ts'
 import { body, notification, type NotificationMembers } from './testing/notification.ts'
 
 const NODE = { name: 'node-1', uuid: 'u-1', power_state: 'power on', provision_state: 'active', maintenance: true }
@@ -127,14 +128,15 @@ describe('what the debug log says of an event (event-stream 8.3)', () => {
 })
 
 /** Keeps what it is given, after failing as often as it is told to. */
-class FakeSink implements EventSink {
+class FakeSink implements Ingest {
   readonly events: NewStreamEvent[] = []
   readonly failures: Error[] = []
 
-  async append(batch: readonly NewStreamEvent[]): Promise<void> {
+  async accept(batch: readonly NewStreamEvent[]): Promise<Accepted> {
     const failure = this.failures.shift()
     if (failure !== undefined) throw failure
     this.events.push(...batch)
+    return { duplicates: 0, spooled: false }
   }
 }
 
@@ -155,7 +157,7 @@ function stage(deps: Partial<NotificationIntakeDeps> = {}): Stage {
   const intake = new NotificationIntake({
     clock,
     logger: log.logger,
-    sink,
+    ingest: sink,
     bridge: { addEvent: async (...call) => void bridged.push(call) },
     baremetal: null,
     forwarder: null,
@@ -255,12 +257,16 @@ describe('a message is not acknowledged before its event is safe (R3, R7)', () =
       readonly status = 400
       readonly retryable = false
     }
-    const { take, sink, dead, bridged } = stage()
-    sink.failures.push(new RefusedError('no'), new RangeError('too deep'))
+    const { take, sink, dead, bridged, clock } = stage({ retryDelayMs: () => 1 })
+    sink.failures.push(...Array.from({ length: 5 }, () => new RefusedError('no')))
     await take()
-    await take()
-    expect(dead).toEqual(['refused', 'refused'])
+    expect(dead).toEqual(['refused'])
     expect(bridged).toEqual([])
+    sink.failures.push(...Array.from({ length: 4 }, () => new RangeError('another event of the batch was at fault')))
+    await take()
+    expect(dead).toEqual(['refused'])
+    expect(sink.events).toHaveLength(1)
+    expect(clock.sleeps).toHaveLength(8)
   })
 
   test.each<[string, unknown]>([
@@ -275,7 +281,7 @@ describe('a message is not acknowledged before its event is safe (R3, R7)', () =
   })
 
   test('without a store events still cross the bridge', async () => {
-    const { take, bridged } = stage({ sink: null })
+    const { take, bridged } = stage({ ingest: null })
     await take()
     expect(bridged).toHaveLength(1)
   })

@@ -6,8 +6,8 @@ import { toJson, type Json } from '../../core/json.ts'
 import type { Logger } from '../../core/logging.ts'
 import { fullJitterMs } from '../compat/bridge-options.ts'
 import { serviceOf } from '../filter/index.ts'
+import type { Ingest } from '../ingest.ts'
 import { redact } from '../redact.ts'
-import type { NewStreamEvent } from '../stream-event.ts'
 import type { AmqpMessage } from './amqp.ts'
 import { nodeNameOf, type BaremetalEvents } from './baremetal-events.ts'
 import { eventInfo } from './event-info.ts'
@@ -22,12 +22,6 @@ import {
 } from './oslo-notification.ts'
 import { notificationToStreamEvent } from './to-stream-event.ts'
 
-/** Where events go to be stored. Resolves when they are safe. */
-export interface EventSink {
-  /** @throws an error that is retryable while the store, and what stands in for it, cannot take them */
-  append(batch: readonly NewStreamEvent[], options?: { signal?: AbortSignal }): Promise<unknown>
-}
-
 /** Tells other processes. Source: event-stream.md 8.3. */
 export interface NotificationBridge {
   addEvent(eventType: string, payload: Json): Promise<void>
@@ -39,7 +33,7 @@ export interface NotificationIntakeDeps {
   readonly clock: Clock
   readonly logger: Logger
   /** Null where nothing is stored and events only cross the bridge, as in the reference. */
-  readonly sink: EventSink | null
+  readonly ingest: Pick<Ingest, 'accept'> | null
   readonly bridge: NotificationBridge | null
   readonly baremetal: BaremetalEvents | null
   readonly forwarder: NotificationForwarder | null
@@ -50,6 +44,12 @@ export interface NotificationIntakeDeps {
   readonly onDeadLetter?: (reason: DeadLetterReason) => void
   readonly onLeftOut?: () => void
 }
+
+/**
+ * How often an event may be refused for good. More than once, because events are stored together, and what was wrong may
+ * have been another one.
+ */
+const REFUSALS = 5
 
 /**
  * What is done with a notification: it is stored first; only then others are told of it, and nobody waits for them.
@@ -110,9 +110,9 @@ export class NotificationIntake {
 
   /** @returns whether it is stored; false when it never can be */
   async #store(notification: OsloNotification, message: AmqpMessage): Promise<boolean> {
-    const { clock, logger, sink, retryDelayMs = fullJitterMs } = this.#deps
+    const { clock, logger, ingest, retryDelayMs = fullJitterMs } = this.#deps
     const { signal } = this.#stopping
-    if (sink === null) return true
+    if (ingest === null) return true
     const event = notificationToStreamEvent(notification, {
       nowMs: clock.now(),
       fallbackId: digest(message.body),
@@ -120,11 +120,11 @@ export class NotificationIntake {
     })
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await sink.append([event], { signal })
+        await ingest.accept([event], { signal })
         return true
       } catch (error) {
         signal.throwIfAborted()
-        if (!isRetryable(error)) {
+        if (!isRetryable(error) && attempt >= REFUSALS) {
           this.#bury('refused', `${notification.eventType} was refused by the event log: ${errorMessage(error)}`, error)
           return false
         }

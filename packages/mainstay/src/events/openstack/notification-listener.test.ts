@@ -216,7 +216,7 @@ function stage(options: Partial<NotificationListenerOptions> = {}, exchanges: re
     amqp: broker,
     url: 'amqp://user:secret@mq',
     sources: TWO,
-    sink: { append: async () => undefined },
+    ingest: { accept: async () => ({ duplicates: 0, spooled: false }) },
     ...options,
   })
   onTestFinished(async () => await listener.stop())
@@ -265,7 +265,7 @@ describe('the listener (event-stream 8.2)', () => {
   })
 
   test('E-139 without a bridge, and without a log, it warns', () => {
-    const { listener, log } = stage({ sink: null })
+    const { listener, log } = stage({ ingest: null })
     expect(listener.bridge).toBeNull()
     expect(log.at('warn')).toHaveLength(1)
   })
@@ -347,10 +347,10 @@ describe('the listener (event-stream 8.2)', () => {
   })
 
   test('a message that comes while it stops is given back', async () => {
-    const append = async (): Promise<never> => {
+    const accept = async (): Promise<never> => {
       throw new ShutdownError()
     }
-    const { broker, listener } = stage({ sink: { append } }, ['ironic', 'nova'])
+    const { broker, listener } = stage({ ingest: { accept } }, ['ironic', 'nova'])
     await listener.discovery.checkForNewExchanges(broker.connection)
     await listener.openConsumers(broker.connection)
     listener.intake.stop(new ShutdownError())

@@ -2,18 +2,14 @@ import type { Clock } from '../../core/clock.ts'
 import { withDeadline } from '../../core/deadline.ts'
 import { MainstayError, ShutdownError, errorMessage } from '../../core/errors.ts'
 import { maskUrl, type Logger } from '../../core/logging.ts'
+import type { Ingest } from '../ingest.ts'
 import { fullJitterMs } from '../compat/bridge-options.ts'
 import { loopStarter, type LoopTask, type StartLoop } from '../compat/loop-task.ts'
 import type { AmqpConnection, AmqpConsumer, AmqpFactory, AmqpMessage, ConsumerSpec } from './amqp.ts'
 import type { BaremetalEvents } from './baremetal-events.ts'
 import { ExchangeDiscovery, type AvailableSource } from './exchange-discovery.ts'
 import { NotificationForwarder, type HttpClient } from './notification-forwarder.ts'
-import {
-  NotificationIntake,
-  type EventSink,
-  type NotificationBridge,
-  type NotificationIntakeDeps,
-} from './notification-intake.ts'
+import { NotificationIntake, type NotificationBridge, type NotificationIntakeDeps } from './notification-intake.ts'
 import type { NotificationSource } from './notification-source.ts'
 import type { ReadLimits } from './oslo-notification.ts'
 
@@ -31,7 +27,7 @@ export interface NotificationListenerOptions {
   readonly url: string
   readonly sources: readonly NotificationSource[]
   /** Stores events; without it they only cross the bridge. */
-  readonly sink?: EventSink | null
+  readonly ingest?: Pick<Ingest, 'accept'> | null
   readonly bridge?: NotificationBridge | null
   readonly baremetal?: BaremetalEvents | null
   /** An API that is told of changes of machines; empty for none. */
@@ -78,11 +74,11 @@ export class NotificationListener implements AsyncDisposable {
   #task: LoopTask | undefined
 
   constructor(options: NotificationListenerOptions) {
-    const { clock, logger, sources, apiUrl = '', httpClient, bridge = null, sink = null, baremetal = null } = options
+    const { clock, logger, sources, apiUrl = '', httpClient, bridge = null, ingest = null, baremetal = null } = options
     this.#options = options
     this.#startLoop = options.startLoop ?? loopStarter({ clock, logger })
     this.bridge = bridge
-    if (bridge === null && sink === null)
+    if (bridge === null && ingest === null)
       logger.warn('There is neither an event log nor a bridge: notifications go nowhere')
     this.forwarder =
       apiUrl === '' || httpClient === undefined
@@ -92,7 +88,7 @@ export class NotificationListener implements AsyncDisposable {
     this.intake = new NotificationIntake({
       clock,
       logger,
-      sink,
+      ingest,
       bridge,
       baremetal,
       forwarder: this.forwarder,
