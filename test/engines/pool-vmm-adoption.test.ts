@@ -100,7 +100,7 @@ async function takeOver() {
       spawner: (options, deps, publish) => new Spawner(options, { ...deps, publish, runHook }),
       terminator: (options, deps, publish) => new Terminator(options, { ...deps, publish, runHook }),
       checker: (options, deps, publish: Tell) => {
-        const checker = new HealthChecker(options, { ...deps, publish, login: async () => Promise.reject(new Error()) })
+        const checker = new HealthChecker(options, { ...deps, publish })
         checker.runCheckHealth = async (name) => void asked.checked.push(name)
         return checker
       },

@@ -85,6 +85,9 @@ describe('by ssh (C7, A8)', () => {
     const options = { ...DEFAULT_SSH_CHECK, configFile: '/etc/b', identityFile: '/k', settings: ['A=b'], user: 'me' }
     const command = ['ssh', '-F', '/etc/b', '-i', '/k', '-o', 'A=b', '-p', '22', '-l', 'me', '--', '::1', 'echo hello']
     expect(sshCommand(options, '::1')).toEqual(command)
+    expect(sshCommand({ ...options, port: null }, '::1')).toEqual(
+      command.filter((each) => !['-p', '22'].includes(each)),
+    )
   })
 
   test('a missing program says nothing about the machine', async () => {

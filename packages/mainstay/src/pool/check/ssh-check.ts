@@ -5,7 +5,8 @@ export interface SshCheckOptions {
   /** The ssh program; another one with the same arguments may stand in for it. */
   readonly program: string
   readonly user: string
-  readonly port: number
+  /** Null for what the client configuration says. */
+  readonly port: number | null
   /** A client configuration; the user's own unless given. */
   readonly configFile: string | null
   readonly identityFile: string | null
@@ -71,8 +72,7 @@ export function sshCommand(options: SshCheckOptions, address: string): HookComma
     ...(configFile === null ? [] : ['-F', configFile]),
     ...(identityFile === null ? [] : ['-i', identityFile]),
     ...settings.flatMap((setting) => ['-o', setting]),
-    '-p',
-    String(port),
+    ...(port === null ? [] : ['-p', String(port)]),
     '-l',
     user,
     '--',

@@ -1,50 +1,49 @@
-import { runCommand, type CommandOptions, type CommandResult } from '../../core/child-process.ts'
+import type { Clock } from '../../core/clock.ts'
+import { withDeadline } from '../../core/deadline.ts'
 import { errorMessage } from '../../core/errors.ts'
+import type { HealthCheck } from '../check/index.ts'
+import { DEFAULT_SSH_CHECK, sshCheck, type SshCheckOptions } from '../check/ssh-check.ts'
 import { Executor, type ExecutorDependencies } from './executor.ts'
 import type { BusMessage } from './messages.ts'
 import type { VmmOptions } from './options.ts'
 
 export interface HealthCheckerDependencies extends ExecutorDependencies {
   readonly publish: (message: BusMessage) => Promise<void>
-  /** Runs the program that logs in; `runCommand` unless given. */
-  readonly login?:
-    | ((argv: readonly [string, ...string[]], options: CommandOptions) => Promise<CommandResult>)
-    | undefined
+  /** Looks at a machine; by a login unless given. */
+  readonly check?: HealthCheck | undefined
 }
-
-/** ssh's own exit status for a connection that did not come about. */
-const SSH_CONNECTION_ERROR = 255
 
 /** After the login the answer may take as long again. */
 const LOGIN_AND_ANSWER = 2
 
-const MAX_OUTPUT_BYTES = 64 * 1024
-
 /**
- * Looks whether machines can be worked with, by logging in, and tells the pool on its bus.
+ * Looks whether machines can be worked with, by logging in, and tells the pool on its bus: one message for each check, whatever
+ * comes of it.
  *
  * Source: vm-pool.md A8.
  */
 export class HealthChecker extends Executor {
-  readonly #options: VmmOptions
+  readonly #clock: Clock
   readonly #publish: (message: BusMessage) => Promise<void>
-  readonly #login: NonNullable<HealthCheckerDependencies['login']>
+  readonly #check: HealthCheck
+  readonly #timeoutMs: number
 
-  constructor(options: VmmOptions, { publish, login = runCommand, ...dependencies }: HealthCheckerDependencies) {
+  constructor(options: VmmOptions, { publish, check, ...dependencies }: HealthCheckerDependencies) {
     super(dependencies, options)
-    this.#options = options
+    this.#clock = dependencies.clock
     this.#publish = publish
-    this.#login = login
+    this.#check = check ?? sshCheck(loginOptions(options))
+    this.#timeoutMs = options.vmSshCheckTimeout * 1000 * LOGIN_AND_ANSWER
   }
 
   /** Starts the check of a machine. */
   async runCheckHealth(name: string, ip: string): Promise<void> {
     await this.recycle()
-    this.runDetached(async (signal) => await this.#check(name, ip, signal))
+    this.runDetached(async (signal) => await this.#checkAndTell(name, ip, signal))
   }
 
-  async #check(name: string, ip: string, signal: AbortSignal): Promise<void> {
-    const msg = await this.#problem(ip, signal)
+  async #checkAndTell(name: string, ip: string, signal: AbortSignal): Promise<void> {
+    const msg = await this.#problem(name, ip, signal)
     try {
       await this.#publish({
         topic: 'health_check',
@@ -59,42 +58,23 @@ export class HealthChecker extends Executor {
   }
 
   /** @returns what is wrong with the machine, empty when it is well */
-  async #problem(ip: string, signal: AbortSignal): Promise<string> {
+  async #problem(name: string, ip: string, signal: AbortSignal): Promise<string> {
+    const vm = { name, ip, group: '', provider: null, providerId: null, providerData: null }
+    const bounds = { clock: this.#clock, what: `The check of machine ${name}`, timeoutMs: this.#timeoutMs, signal }
     try {
-      const timeoutMs = this.#options.vmSshCheckTimeout * 1000 * LOGIN_AND_ANSWER
-      return judgeHello(
-        await this.#login(helloCommand(this.#options, ip), { timeoutMs, signal, maxOutputBytes: MAX_OUTPUT_BYTES }),
-      )
+      const { passed, reason } = await withDeadline(bounds, async (until) => await this.#check(vm, { signal: until }))
+      return passed ? '' : reason
     } catch (error) {
       return `connection error: ${errorMessage(error)}`
     }
   }
 }
 
-/** What logs in to a machine and makes it say hello. */
-export function helloCommand(options: VmmOptions, ip: string): readonly [string, ...string[]] {
-  const { sshProgram, sshConfig, buildUser, vmSshCheckTimeout } = options
-  const config = sshConfig === undefined ? [] : ['-F', sshConfig]
-  const settings = [
-    'BatchMode=yes',
-    `ConnectTimeout=${vmSshCheckTimeout}`,
-    // Addresses are used again by machines with other keys.
-    'StrictHostKeyChecking=no',
-    'UserKnownHostsFile=/dev/null',
-  ]
-  return [
-    sshProgram,
-    ...config,
-    ...settings.flatMap((setting) => ['-o', setting]),
-    '--',
-    `${buildUser}@${ip}`,
-    'echo hello',
-  ]
-}
-
-/** @returns what is wrong, empty when the answer is exactly the expected one */
-export function judgeHello({ exitCode, stdout, stderr }: CommandResult): string {
-  if (exitCode === 0 && stdout === 'hello\n') return ''
-  if (exitCode === SSH_CONNECTION_ERROR) return `connection error: ${stderr.trim()}`
-  return `unexpected output (status ${exitCode}): ${stdout.slice(0, 200)}`
+/** How the reference logs in: by its own client configuration, as its own user. Source: vm-pool.md A7, A8. */
+export function loginOptions(options: VmmOptions): SshCheckOptions {
+  const { sshProgram: program, sshConfig: configFile = null, buildUser: user, vmSshCheckTimeout } = options
+  const settings = DEFAULT_SSH_CHECK.settings.map((setting) =>
+    setting.startsWith('ConnectTimeout=') ? `ConnectTimeout=${vmSshCheckTimeout}` : setting,
+  )
+  return { ...DEFAULT_SSH_CHECK, program, configFile, user, settings, port: configFile === null ? 22 : null }
 }
