@@ -18,7 +18,7 @@ import {
   type WorkflowStatus,
   type WorkflowSummary,
 } from '../../packages/mainstay/src/journal/index.ts'
-import { PostgresStore } from '../../packages/mainstay/src/store/index.ts'
+import { PostgresStore, readOutbox } from '../../packages/mainstay/src/store/index.ts'
 import { PrivatePostgres, needPostgres } from './support/private-postgres.ts'
 
 const clock = new SystemClock()
@@ -295,4 +295,43 @@ describe('the journal on PostgreSQL', () => {
     expect(await journal.until('w', 'completed')).toMatchObject({ result: 3, fence: 3 })
     expect(done.filter((what) => what.startsWith('ended'))).toEqual(['ended by 3'])
   })
+})
+
+test('what is told of a history is written with it, in its order, whoever wrote what', async (ctx) => {
+  await using journal = await Journal.open(ctx)
+  const busy: WorkflowDefinition = {
+    name: 'test',
+    version: 1,
+    run: async (context) => {
+      await context.decide('which', 'a rule', null, () => 'this')
+      await Promise.all(
+        ['a', 'b', 'c'].map((key) => context.step(key, step, async (attempt) => attempt.progress(1, key))),
+      )
+      await context.transact('ours', null, async () => 'nothing')
+      await context.sleep('pause', 1)
+      return await context.step('last', step, async () => ({ nul: '\0', half: '\uD800' }))
+    },
+    tell: ({ kind, seq, at, data }, { workflowId }) => ({
+      id: `${workflowId}/${seq}`,
+      type: kind,
+      severity: 'info',
+      occurredAt: at,
+      nodeName: null,
+      resourceId: workflowId,
+      projectId: null,
+      correlationId: null,
+      payload: { data: data as Json },
+    }),
+  }
+  for (let engine = 0; engine < 3; engine += 1) await journal.engine([busy])
+  const names = Array.from({ length: 12 }, (_, number) => `w-${number}`)
+  await Promise.all(names.map((id) => journal.enqueue(id)))
+  for (const id of names) await journal.until(id, 'completed')
+  const waiting = await readOutbox(journal.store.read, 10_000)
+  for (const id of names) {
+    const told = waiting.filter(({ event }) => event.resourceId === id).map(({ event }) => `${event.id} ${event.type}`)
+    const entries = await workflowHistory(journal.store.read, id)
+    expect(told).toEqual(entries.map(({ seq, kind }) => `${id}/${seq} ${kind}`))
+    expect(told.length).toBeGreaterThan(10)
+  }
 })

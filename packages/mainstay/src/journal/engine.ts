@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { runInContext, type RequestContext } from '../core/context.ts'
 import { ShutdownError, errorMessage } from '../core/errors.ts'
+import type { MainstayEvent } from '../core/event.ts'
 import type { Ids } from '../core/ids.ts'
 import { isJsonObject, type Json } from '../core/json.ts'
 import type { Logger } from '../core/logging.ts'
@@ -9,6 +10,7 @@ import { SystemRandom, type Random } from '../core/random.ts'
 import type { TaskGroup } from '../core/task-group.ts'
 import type { Store } from '../store/index.ts'
 import { LeaseLostError, StaleOwnerError, WorkflowCancelledError } from './errors.ts'
+import type { RecordedEntry } from './history.ts'
 import { JournalStore, type ClaimedWorkflow } from './journal-store.ts'
 import { Parked, WorkflowRun } from './run.ts'
 import { isStoreTrouble } from './store-trouble.ts'
@@ -229,7 +231,11 @@ export class Engine {
     if (definition === undefined) return
     const stop = new AbortController()
     const { clock, ids, random = new SystemRandom(), afterCommit = () => undefined } = this.#deps
-    const tools = { store: this.#store, clock, ids, random, afterCommit, parkAfterMs: this.#options.parkAfterMs }
+    const { parkAfterMs } = this.#options
+    const context = carriedContext(claimed.context)
+    const about = { workflowId: claimed.id, input: claimed.input, correlationId: context?.requestId ?? null }
+    const tell = (entry: RecordedEntry): MainstayEvent | undefined => definition.tell?.(entry, about)
+    const tools = { store: this.#store, clock, ids, random, afterCommit, parkAfterMs, tell }
     const run = new WorkflowRun(claimed, tools, stop.signal)
     this.#running.set(claimed.id, { run, stop })
     if (this.#stopped) this.#letGo(new ShutdownError('The workflow'))
@@ -246,7 +252,6 @@ export class Engine {
       }
       this.poke()
     }
-    const context = carriedContext(claimed.context)
     const spawn = (): Promise<void> => this.#deps.tasks.spawn(`workflow ${claimed.name} ${claimed.id}`, work)
     const task = context === undefined ? spawn() : runInContext(context, spawn)
     task.catch(ignoreLogged)

@@ -2,7 +2,7 @@ import { CompiledQuery } from 'kysely'
 
 import { toJson } from '../core/json.ts'
 import type { Queries, Store } from '../store/index.ts'
-import { entryRow, reasonText, type HistoryRecord } from './record.ts'
+import { entryRow, outboxRow, reasonText, type HistoryRecord } from './record.ts'
 
 /**
  * The hot path of the journal on PostgreSQL: however many records, one statement, so one round trip and one flush.
@@ -31,7 +31,18 @@ const RECORD = `with asked as (select * from json_to_recordset($1::json) as r(id
     join owned o on o.id = c.id and o.fence = c.fence
     where w.id = c.id returning w.id, w.finished_at),
   unlocked as (
-    delete from workflow_locks where workflow_id in (select id from changed where finished_at is not null))
+    delete from workflow_locks where workflow_id in (select id from changed where finished_at is not null))`
+
+/** Added where something is told of the records: $5 the events. */
+const RECORD_TELL = `,
+  told as (
+    insert into event_outbox (event_id, event, at)
+    select e.event_id, e.event, e.at
+    from json_to_recordset($5::json) as e(workflow_id text, fence integer, place integer, event_id text, event text,
+      at bigint)
+    join owned o on o.id = e.workflow_id and o.fence = e.fence order by e.place)`
+
+const OWNED = `
   select id, fence from owned`
 
 /**
@@ -45,8 +56,15 @@ const ADD = `with owned as (
   inserted as (
     insert into workflow_history (workflow_id, seq, kind, key, data, fence, at)
     select o.id, e.seq, e.kind, e.key, e.data, o.fence, e.at
-    from owned o, unnest($3::integer[], $4::text[], $5::text[], $6::text[], $7::bigint[]) as e(seq, kind, key, data, at))
-  select id, fence from owned`
+    from owned o, unnest($3::integer[], $4::text[], $5::text[], $6::text[], $7::bigint[]) as e(seq, kind, key, data, at))`
+
+/** Added where something is told of them: $8 … $10 the events' ids, texts and times. */
+const ADD_TELL = `,
+  told as (
+    insert into event_outbox (event_id, event, at)
+    select e.event_id, e.event, e.at
+    from owned o, unnest($8::text[], $9::text[], $10::bigint[]) with ordinality as e(event_id, event, at, place)
+    order by e.place)`
 
 interface Owned {
   readonly id: string
@@ -78,10 +96,17 @@ function statementOf(records: readonly HistoryRecord[]): [statement: string, par
       ({ workflowId, fence, change }) =>
         workflowId === first.workflowId && fence === first.fence && change === undefined,
     )
-  return alone ? [ADD, addParameters(first, records)] : [RECORD, recordParameters(records)]
+  const told = records.some(({ events = [] }) => events.length > 0)
+  return alone
+    ? [ADD + (told ? ADD_TELL : '') + OWNED, addParameters(first, records, told)]
+    : [RECORD + (told ? RECORD_TELL : '') + OWNED, recordParameters(records, told)]
 }
 
-function addParameters({ workflowId, fence }: HistoryRecord, records: readonly HistoryRecord[]): unknown[] {
+function addParameters(
+  { workflowId, fence }: HistoryRecord,
+  records: readonly HistoryRecord[],
+  told: boolean,
+): unknown[] {
   const rows = records.flatMap((record) => record.entries.map((entry) => entryRow(record, entry)))
   return [
     workflowId,
@@ -91,15 +116,25 @@ function addParameters({ workflowId, fence }: HistoryRecord, records: readonly H
     rows.map(({ key }) => key),
     rows.map(({ data }) => data),
     rows.map(({ at }) => at),
+    ...(told ? toldParameters(records) : []),
   ]
 }
 
-function recordParameters(records: readonly HistoryRecord[]): unknown[] {
+function toldParameters(records: readonly HistoryRecord[]): unknown[] {
+  const rows = records.flatMap(({ events = [] }) => events.map(outboxRow))
+  return [rows.map((row) => row.event_id), rows.map(({ event }) => event), rows.map(({ at }) => at)]
+}
+
+function recordParameters(records: readonly HistoryRecord[], told: boolean): unknown[] {
   const asked = new Map(records.map(({ workflowId, fence }) => [`${workflowId} ${fence}`, { id: workflowId, fence }]))
   const entries = records.flatMap((record) => record.entries.map((entry) => entryRow(record, entry)))
   const changes = records.flatMap((record) => (record.change === undefined ? [] : [changeRow(record, record.change)]))
   const ids = new Set(records.map(({ workflowId }) => workflowId))
-  return [...[[...asked.values()], entries, changes].map(toJson), [...ids]]
+  const events = records.flatMap(({ workflowId, fence, events: own = [] }) =>
+    own.map((event) => ({ workflow_id: workflowId, fence, ...outboxRow(event) })),
+  )
+  const placed = events.map((event, place) => ({ ...event, place }))
+  return [...[[...asked.values()], entries, changes].map(toJson), [...ids], ...(told ? [toJson(placed)] : [])]
 }
 
 function staleOf(records: readonly HistoryRecord[], owned: readonly Owned[]): Set<HistoryRecord> {

@@ -2,7 +2,7 @@ import { CompiledQuery } from 'kysely'
 
 import { toJson } from '../core/json.ts'
 import type { Queries } from '../store/index.ts'
-import { entryRow, reasonText, type HistoryRecord } from './record.ts'
+import { entryRow, outboxRow, reasonText, type HistoryRecord } from './record.ts'
 
 /**
  * The hot path of the journal on SQLite, written as fixed statements that take a whole batch as one JSON text: handing
@@ -12,6 +12,8 @@ const OWNED = `select w.id, w.fence from json_each(?) r join workflows w on w.id
   where w.fence = r.value ->> 1 and w.finished_at is null`
 const INSERT = `insert into workflow_history (workflow_id, seq, kind, key, data, fence, at)
   select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 from json_each(?)`
+const TELL = `insert into event_outbox (event_id, event, at)
+  select value ->> 0, value ->> 1, value ->> 2 from json_each(?) order by key`
 const CHANGE = `update workflows set status = ?, wake_at = coalesce(wake_at, ?), reason = ?, result = ?, finished_at = ?,
   owner = null, updated_at = ? where id = ?`
 const UNLOCK = 'delete from workflow_locks where workflow_id = ?'
@@ -28,6 +30,8 @@ export async function writeRecordsSqlite(
   const ours = records.filter(isOurs)
   const rows = ours.flatMap((record) => record.entries.map((entry) => Object.values(entryRow(record, entry))))
   if (rows.length > 0) await queries.executeQuery(CompiledQuery.raw(INSERT, [toJson(rows)]))
+  const told = ours.flatMap(({ events = [] }) => events.map((event) => Object.values(outboxRow(event))))
+  if (told.length > 0) await queries.executeQuery(CompiledQuery.raw(TELL, [toJson(told)]))
   for (const record of ours) if (record.change !== undefined) await changeStatus(queries, record, record.change)
   return new Set(records.filter((record) => !isOurs(record)))
 }

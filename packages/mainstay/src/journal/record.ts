@@ -1,3 +1,4 @@
+import type { MainstayEvent } from '../core/event.ts'
 import { toJson, type Json } from '../core/json.ts'
 import type { HistoryEntry } from './history.ts'
 
@@ -22,7 +23,14 @@ export interface HistoryRecord {
   readonly at: number
   readonly entries: readonly (HistoryEntry & { readonly seq: number })[]
   readonly change?: StatusChange | undefined
+  /** What is told of it, in the same transaction. */
+  readonly events?: readonly MainstayEvent[] | undefined
   readonly line: RecordLine
+}
+
+/** An event as a row of the outbox. */
+export function outboxRow(event: MainstayEvent): { event_id: string; event: string; at: number } {
+  return { event_id: event.id, event: toJson(event), at: event.occurredAt }
 }
 
 /** An entry as a row. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { withDeadline } from '../core/deadline.ts'
 import { MainstayError, errorMessage, isRetryable } from '../core/errors.ts'
+import type { MainstayEvent } from '../core/event.ts'
 import type { Ids } from '../core/ids.ts'
 import type { Json } from '../core/json.ts'
 import type { Random } from '../core/random.ts'
@@ -8,7 +9,7 @@ import type { Queries } from '../store/index.ts'
 import { retryDelay } from './back-off.ts'
 import { tellActed, tellActing, tellRecorded } from './diagnostics.ts'
 import { StaleOwnerError, StepFailedError } from './errors.ts'
-import { Replay, type HistoryEntry, type StepFailure } from './history.ts'
+import { Replay, type HistoryEntry, type RecordedEntry, type StepFailure } from './history.ts'
 import type { ClaimedWorkflow, JournalStore } from './journal-store.ts'
 import { takeLock } from './locks.ts'
 import type { RecordLine, StatusChange } from './record.ts'
@@ -22,6 +23,8 @@ export interface RunTools {
   readonly random: Random
   /** Called after a change of our own tables, made by a workflow, is on disk. */
   readonly afterCommit: () => void
+  /** What is told of an entry, in the transaction that writes it down. */
+  readonly tell: (entry: RecordedEntry) => MainstayEvent | undefined
   /** Waits longer than this give the workflow back instead of keeping it in memory. */
   readonly parkAfterMs: number
 }
@@ -304,9 +307,17 @@ export class WorkflowRun implements WorkflowContext {
   }
 
   async #record(entries: readonly HistoryEntry[], change?: StatusChange): Promise<void> {
+    const at = this.clock.now()
     const numbered = entries.map((entry) => Object.assign({ seq: this.#seq++ }, entry))
-    await this.#tools.store.record({ ...this.#owner(), at: this.clock.now(), entries: numbered, change })
+    const events = this.#told(numbered, at)
+    await this.#tools.store.record({ ...this.#owner(), at, entries: numbered, change, events })
     tellRecorded({ workflowId: this.workflowId, entries, status: change?.status })
+    if (events.length > 0) this.#tools.afterCommit()
+  }
+
+  #told(entries: readonly (HistoryEntry & { readonly seq: number })[], at: number): MainstayEvent[] {
+    const { fence } = this.#claimed
+    return entries.flatMap((entry) => this.#tools.tell({ ...entry, fence, at }) ?? [])
   }
 
   /** Hands entries over without waiting; a failure shows at the next question, before anything else is done. */
@@ -324,11 +335,10 @@ export class WorkflowRun implements WorkflowContext {
     await this.#recordedSoFar()
     const now = this.clock.now()
     const seq = this.#seq++
-    const { entries } = await this.#tools.store.recordAlong(this.#owner(), async (queries) => ({
-      ...this.#owner(),
-      at: now,
-      entries: [Object.assign({ seq }, await change(queries, now))],
-    }))
+    const { entries } = await this.#tools.store.recordAlong(this.#owner(), async (queries) => {
+      const numbered = [Object.assign({ seq }, await change(queries, now))]
+      return { ...this.#owner(), at: now, entries: numbered, events: this.#told(numbered, now) }
+    })
     tellRecorded({ workflowId: this.workflowId, entries, status: undefined })
     this.#tools.afterCommit()
   }

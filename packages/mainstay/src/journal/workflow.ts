@@ -1,6 +1,8 @@
 import type { Clock } from '../core/clock.ts'
+import type { MainstayEvent } from '../core/event.ts'
 import type { Json } from '../core/json.ts'
 import type { Queries } from '../store/index.ts'
+import type { RecordedEntry } from './history.ts'
 
 /**
  * Durable workflows: work that is finished exactly once although processes die, pause and start again.
@@ -35,6 +37,19 @@ export interface WorkflowDefinition<Input extends Json = Json> {
    * cancelled. Brings the records that people look at to their final state.
    */
   readonly ended?: (queries: Queries, end: WorkflowEnd<Input>) => Promise<void>
+  /**
+   * What is told of each entry of the history. Pure; the event is written in the transaction of the entry, so what is
+   * told has happened, and nothing that happened is kept quiet.
+   */
+  readonly tell?: (entry: RecordedEntry, about: WorkflowSubject<Input>) => MainstayEvent | undefined
+}
+
+/** Whose history an entry is of. */
+export interface WorkflowSubject<Input extends Json = Json> {
+  readonly workflowId: string
+  readonly input: Input
+  /** The request that started it. */
+  readonly correlationId: string | null
 }
 
 export type WorkflowStatus = 'pending' | 'running' | 'waiting' | 'held' | 'completed' | 'failed' | 'cancelled'

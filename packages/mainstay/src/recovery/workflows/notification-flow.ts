@@ -16,6 +16,7 @@ import {
   type WorkflowDefinition,
   type WorkflowEnd,
 } from '../../journal/index.ts'
+import { tellEntry } from '../explain/tell-entry.ts'
 import type { Judgement } from '../rules/judge-notification.ts'
 import type { RecoveryPolicy } from '../policy.ts'
 import type { RecoveryTools } from './tools.ts'
@@ -83,6 +84,7 @@ export function notificationWorkflow(flow: NotificationFlow, tools: RecoveryTool
     name: flow.name,
     version: flow.version,
     ended: async (queries, end) => await closeNotification(queries, end, tools),
+    tell: tellEntry,
     run: async (context, input): Promise<RecoveryResult> => {
       const facts = await context.transact('begin', input, async (queries, now) => {
         return await begin(queries, input, tools.policy, now)
