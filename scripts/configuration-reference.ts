@@ -19,7 +19,17 @@ with \`--set section.option=value\`, and by a flag of its own. Names that end in
 /** The page \`docs/reference/configuration.md\`. */
 export function configurationPage(): string {
   const sections = Object.entries(ConfigSchema.properties as Readonly<Record<string, OptionSchema>>)
-  return [INTRODUCTION, ...sections.map(([name, section]) => sectionText(name, section))].join('\n')
+  return [INTRODUCTION, ...sections.flatMap(([name, section]) => sectionTexts(name, section))].join('\n')
+}
+
+/** The text of a section, and of those in it. */
+function sectionTexts(name: string, { properties = {} }: OptionSchema): string[] {
+  const inner = Object.entries(properties).filter(([, schema]) => schema.properties !== undefined)
+  const options = Object.entries(properties).filter(([, schema]) => schema.properties === undefined)
+  return [
+    sectionText(name, { properties: Object.fromEntries(options) }),
+    ...inner.flatMap(([option, schema]) => sectionTexts(`${name}.${option}`, schema)),
+  ]
 }
 
 function sectionText(name: string, { properties = {} }: OptionSchema): string {

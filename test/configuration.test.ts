@@ -25,7 +25,16 @@ describe('the configuration', () => {
     expect(config.log.level).toBe('warn')
   })
 
+  test('reaches options of a section in a section from everywhere', async () => {
+    const env = { MAINSTAY__EVENTS__OPENSTACK__QUEUE_PREFIX: 'mine', MAINSTAY__EVENTS__OPENSTACK__PREFETCH: '7' }
+    const config = await loadConfig({ env, set: ['events.openstack.prefetch=8'] })
+    expect(config.events.openstack).toMatchObject({ queue_prefix: 'mine', prefetch: 8 })
+  })
+
   test.each([
+    [['events.openstack.prefetsch=1'], 'events.openstack.prefetch?'],
+    [['events.store.x=1', 'events.store=sqlite', 'events.store.x=1'], 'events.store'],
+    [['events.constructor.x=1'], 'There is no option constructor'],
     [['recovery.attempts=many'], 'recovery.attempts'],
     [['recovery.attempts=0'], 'recovery.attempts'],
     [['recovery.atempts=2'], 'recovery'],

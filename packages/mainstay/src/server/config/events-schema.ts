@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { DEFAULT_MAX_EVENT_BYTES } from '../../events/prepare-event.ts'
 import { DEFAULT_REPEAT_WINDOW as REPEATS, DEFAULT_RETENTION as RETENTION } from '../../events/retention.ts'
 import { DEFAULT_SPOOL_BYTES } from '../../events/spool/spool.ts'
+import { BridgeEventsSection, OpenstackEventsSection } from './openstack-events-schema.ts'
 import { closed, count, flag, text } from './option-kinds.ts'
 
 /** The event stream. */
@@ -52,6 +53,9 @@ export const EventsSection = Type.Object(
       '/health/ready answers 503 while the log does not take events; otherwise it only says so.',
       true,
     ),
+    heartbeat_source: text('What heartbeats of the compatible endpoint give as their source.', 'mainstay'),
+    openstack: OpenstackEventsSection,
+    bridge: BridgeEventsSection,
   },
   { ...closed, default: {} },
 )

@@ -34,11 +34,13 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   if (importConf !== undefined) merge(sections, await readMasakariConf(importConf))
   if (file !== undefined) merge(sections, await readToml(file))
   for (const [name, value] of Object.entries(env)) {
-    const match = /^MAINSTAY__([A-Z0-9]+)__([A-Z0-9_]+)$/.exec(name)
-    if (match !== null && value !== undefined) put(sections, match[1]!.toLowerCase(), match[2]!.toLowerCase(), value)
+    const match = /^MAINSTAY__([A-Z0-9]+(?:__[A-Z0-9]+)*)__([A-Z0-9_]+)$/.exec(name)
+    if (match !== null && value !== undefined) {
+      put(sections, match[1]!.toLowerCase().replaceAll('__', '.'), match[2]!.toLowerCase(), value)
+    }
   }
   for (const assignment of set) {
-    const match = /^([a-z0-9_]+)\.([a-z0-9_]+)=(.*)$/s.exec(assignment)
+    const match = /^([a-z0-9_]+(?:\.[a-z0-9_]+)*)\.([a-z0-9_]+)=(.*)$/s.exec(assignment)
     if (match === null) throw new InvalidInputError(`--set ${assignment} is not of the form section.key=value.`)
     put(sections, match[1]!, match[2]!, match[3]!)
   }
@@ -87,7 +89,11 @@ function merge(sections: Sections, added: Sections): void {
   }
 }
 
-/** A value from the command line or the environment is TOML where it can be, and text otherwise. */
+/**
+ * A value from the command line or the environment is TOML where it can be, and text otherwise.
+ *
+ * @param section its name; of a section in another one both, `events.openstack`
+ */
 function put(sections: Sections, section: string, key: string, text: string): void {
   const values = sectionOf(sections, section, [key])
   try {
@@ -99,15 +105,22 @@ function put(sections: Sections, section: string, key: string, text: string): vo
 }
 
 /**
- * The options of a section so far. What every object has by itself (`__proto__`, `constructor`) is no section and no
+ * The options of a section so far; a section in another one is named with both. What every object has by itself (`__proto__`, `constructor`) is no section and no
  * option, and must not be written to; any other unknown name is found by the schema.
  *
  * @throws InvalidInputError
  */
 function sectionOf(sections: Sections, section: string, keys: readonly string[]): Record<string, unknown> {
-  const inherited = [section, ...keys].find((name) => name in Object.prototype)
+  const names = section.split('.')
+  const inherited = [...names, ...keys].find((name) => name in Object.prototype)
   if (inherited !== undefined) throw new InvalidInputError(`There is no option ${inherited}.${whereToLook(undefined)}`)
-  return (sections[section] ??= {})
+  let options: Record<string, unknown> = sections
+  for (const name of names) {
+    const inner = (options[name] ??= {})
+    if (!isTable(inner)) throw new InvalidInputError(`${section} is no section: ${name} is an option with a value.`)
+    options = inner
+  }
+  return options
 }
 
 function isTable(value: unknown): value is Record<string, unknown> {

@@ -78,6 +78,10 @@ export const VmmSection = Type.Object(
     orphan_grace: count('How old an unknown machine must be to count as an orphan.', VMM.orphanGrace, 1),
     orphan_parallelism: count('Orphans that are removed at the same time.', VMM.orphanParallelism, 1),
     protect_in_use: flag('Ends no machine in use unless this is asked for by name.', VMM.protectInUse),
+    local_workers: flag(
+      'Ends machines whose worker, a process of this machine, is gone, as the oldest versions did.',
+      VMM.localWorkers,
+    ),
     groups: Type.Array(VmmGroupConfig, {
       description: 'The groups of machines, numbered from 0 in their order.',
       default: [],
