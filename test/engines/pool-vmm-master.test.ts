@@ -16,6 +16,8 @@ import { ARM, BASE, PoolFixture, vmmOptions } from './support/vmm-pool.ts'
 
 const server = usePrivateRedis()
 
+const { signal } = new AbortController()
+
 /** The tests of the reference exist twice: with the manager alone, and with its second step of initialisation. */
 const FORMS = [{ form: 'new' }, { form: 'older' }] as const
 
@@ -129,7 +131,7 @@ describe.each(FORMS)('the master (vm-pool.md A6), $form form', ({ form }) => {
     const looking = new LocalWorkers({
       ...pool.dependencies,
       manager,
-    } satisfies LocalWorkersDependencies).endAbandoned()
+    } satisfies LocalWorkersDependencies).endAbandoned({ signal })
     let done = false
     void looking.then(() => (done = true))
     await vi.waitFor(() => expect(done || pool.clock.pending === 1).toBe(true), { timeout: 30_000 })
@@ -138,11 +140,23 @@ describe.each(FORMS)('the master (vm-pool.md A6), $form form', ({ form }) => {
     expect(await pool.get('a1', 'state')).toBe(ended ? 'terminating' : 'in_use')
   })
 
+  test('B-5 nothing is ended when the master stops between the two looks', async () => {
+    const { pool, manager, newMaster } = await newPool(form)
+    await pool.set('a1', { state: 'in_use', in_use_since: 0, used_by_worker: '7' })
+    const localWorkers = new LocalWorkers({ ...pool.dependencies, manager, processExists: () => false })
+    const master = newMaster({ localWorkers })
+    const cycle = master.doCycle()
+    await vi.waitFor(() => expect(pool.clock.pending).toBe(1), { timeout: 30_000 })
+    await master.terminate()
+    await cycle
+    expect(await pool.get('a1', 'state')).toBe('in_use')
+  })
+
   test('B-5 a worker that appears at the second look keeps its machine', async () => {
     const { pool, manager } = await newPool(form)
     await pool.set('a1', { state: 'in_use', in_use_since: 0, used_by_worker: '7' })
     const processExists = vi.fn<(pid: string) => boolean>().mockReturnValueOnce(false).mockReturnValueOnce(true)
-    const looking = new LocalWorkers({ ...pool.dependencies, manager, processExists }).endAbandoned()
+    const looking = new LocalWorkers({ ...pool.dependencies, manager, processExists }).endAbandoned({ signal })
     await vi.waitFor(() => expect(pool.clock.pending).toBe(1), { timeout: 30_000 })
     await pool.clock.advance(5000)
     await looking

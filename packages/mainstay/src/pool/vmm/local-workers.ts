@@ -37,13 +37,14 @@ export class LocalWorkers {
     this.#dependencies = dependencies
   }
 
-  async endAbandoned(): Promise<void> {
+  /** @throws the signal's reason when it is aborted between the two looks: then nothing is ended */
+  async endAbandoned({ signal }: { signal: AbortSignal }): Promise<void> {
     const { manager, clock } = this.#dependencies
     const used = await manager.getVmByGroupAndStateList(null, [VM_STATES.IN_USE])
     const doubtful = used.filter((vm) => isWorkerDoubtful({ ...facts(vm) }, seconds(clock)))
     const missing = await this.#missing(doubtful)
     if (missing.length === 0) return
-    await clock.sleep(SECOND_LOOK_MS)
+    await clock.sleep(SECOND_LOOK_MS, { signal })
     for (const vm of await this.#missing(missing)) await this.#end(vm)
   }
 

@@ -120,7 +120,7 @@ export class VmManager extends VmLookups {
     return answer === 'OK'
   }
 
-  /** Marks that a check begins. @returns false when the state does not allow one */
+  /** Marks that a check begins. @returns what `restoreCheck` needs, null when the state does not allow a check */
   async setCheckingState(vm: VmDescriptor): Promise<CheckMark | null> {
     const startedAt = this.#now()
     const answer = await this.redis.run(SCRIPTS.setCheckingState, [vm.vmKey], [startedAt])

@@ -196,7 +196,7 @@ export class VmMaster {
 
   /** Ends machines whose worker is gone, where workers are processes of this machine. Source: vm-pool.md A6.6. */
   async removeVmWithDeadBuilder(): Promise<void> {
-    await this.#localWorkers?.endAbandoned()
+    await this.#localWorkers?.endAbandoned({ signal: this.#stopping.signal })
   }
 
   /** Gives up checks whose result did not come. Source: vm-pool.md A6.7. */
@@ -227,7 +227,9 @@ export class VmMaster {
     try {
       await work()
     } catch (error) {
-      this.#logger.error({ step: name, err: error }, `Step ${name} of the pool's cycle failed: ${errorMessage(error)}`)
+      // What a step was stopped in the middle of is nobody's failure.
+      const level = this.#stopping.signal.aborted ? 'debug' : 'error'
+      this.#logger[level]({ step: name, err: error }, `Step ${name} of the pool's cycle failed: ${errorMessage(error)}`)
     }
   }
 

@@ -61,6 +61,8 @@ export interface VmmOptions {
   readonly orphanParallelism: number
   /** Whether a machine in use ends only on a request that names this state. */
   readonly protectInUse: boolean
+  /** Whether workers are processes of this machine, whose end is the end of their machines (A6.6). */
+  readonly localWorkers: boolean
 }
 
 /** A group unless its options say otherwise. */
@@ -91,6 +93,7 @@ export const DEFAULT_VMM_OPTIONS = {
   orphanGrace: 600,
   orphanParallelism: 20,
   protectInUse: false,
+  localWorkers: false,
 } as const satisfies VmmOptions
 
 /**

@@ -3,11 +3,12 @@ import { expect, test, vi } from 'vitest'
 import { ManualClock } from '../../core/clock.ts'
 import { silentLogger } from '../../core/logging.ts'
 import { TaskGroup } from '../../core/task-group.ts'
-import { DEFAULT_VMM_OPTIONS } from './options.ts'
+import { LocalWorkers } from './local-workers.ts'
+import { DEFAULT_VMM_OPTIONS, type VmmOptions } from './options.ts'
 import type { VmmRedis } from './redis.ts'
 import { BASE_PROCESS_TITLE, VmmRunner, type RunnerParts } from './runner.ts'
 
-const options = { ...DEFAULT_VMM_OPTIONS, prefix: 'copr:backend:' }
+const OPTIONS = { ...DEFAULT_VMM_OPTIONS, prefix: 'copr:backend:' }
 
 /** Every part of a runner as a double that writes down what is done with it. */
 function doubles() {
@@ -43,7 +44,7 @@ function doubles() {
   return { done, parts, factories }
 }
 
-function newRunner(factories: ReturnType<typeof doubles>['factories']) {
+function newRunner(factories: ReturnType<typeof doubles>['factories'], options: VmmOptions = OPTIONS) {
   const clock = new ManualClock()
   const logger = silentLogger()
   const publish = vi.fn(async () => {})
@@ -60,12 +61,12 @@ test('B-1 the parts of a runner are built from the options, wired, and started i
   await runner.run()
   const { redis, clock, logger } = dependencies
   for (const part of ['spawner', 'checker', 'terminator'] as const) {
-    expect(factories[part].mock.calls).toEqual([[options, dependencies, expect.any(Function)]])
+    expect(factories[part].mock.calls).toEqual([[OPTIONS, dependencies, expect.any(Function)]])
   }
-  expect(factories.manager.mock.calls).toEqual([[options, dependencies]])
+  expect(factories.manager.mock.calls).toEqual([[OPTIONS, dependencies]])
   const { manager, spawner, checker, terminator } = parts
-  expect(factories.eventHandler.mock.calls).toEqual([[options, { manager, terminator, redis, clock, logger }]])
-  expect(factories.master.mock.calls).toEqual([[options, { manager, spawner, checker, clock, logger }]])
+  expect(factories.eventHandler.mock.calls).toEqual([[OPTIONS, { manager, terminator, redis, clock, logger }]])
+  expect(factories.master.mock.calls).toEqual([[OPTIONS, { manager, spawner, checker, clock, logger }]])
   const given = (factories.eventHandler.mock.calls[0]![1] as { manager: unknown }).manager
   expect((factories.master.mock.calls[0]![1] as { manager: unknown }).manager).toBe(given)
   expect(done.indexOf('eventHandler.postInit')).toBeLessThan(done.indexOf('eventHandler.start'))
@@ -100,4 +101,12 @@ test('the master ends before the event handler, which still hears what it publis
   await runner.terminate()
   await runner.terminate()
   expect(done).toEqual(['master.terminate', 'eventHandler.terminate', 'terminator.terminate'])
+})
+
+test('the master looks after workers of this machine where the options say that there are any', async () => {
+  const { factories } = doubles()
+  const { runner } = newRunner(factories, { ...OPTIONS, localWorkers: true })
+  await runner.run()
+  expect(factories.master.mock.calls[0]![1]).toMatchObject({ localWorkers: expect.any(LocalWorkers) })
+  await runner.terminate()
 })

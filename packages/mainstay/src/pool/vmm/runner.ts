@@ -4,6 +4,7 @@ import type { TaskGroup } from '../../core/task-group.ts'
 import { EventHandler, type EventHandlerDependencies } from './event-handler.ts'
 import { HealthChecker } from './health-checker.ts'
 import { VmmKeys } from './keys.ts'
+import { LocalWorkers } from './local-workers.ts'
 import { VmManager } from './manager.ts'
 import { VmMaster, type VmMasterDependencies } from './master.ts'
 import { busText, type BusMessage } from './messages.ts'
@@ -79,7 +80,8 @@ export class VmmRunner {
     const eventHandler = parts.eventHandler(options, { manager, terminator, redis, clock, logger })
     await eventHandler.postInit()
     const listening = await eventHandler.start()
-    const master = parts.master(options, { manager, spawner, checker, clock, logger })
+    const local = options.localWorkers ? { localWorkers: new LocalWorkers({ manager, redis, clock, logger }) } : {}
+    const master = parts.master(options, { manager, spawner, checker, clock, logger, ...local })
     const ended = Promise.allSettled([
       tasks.spawn('vmm event handler', async () => await listening.ended),
       tasks.spawn('vmm master', async () => await master.run()),

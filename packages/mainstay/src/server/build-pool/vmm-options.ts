@@ -24,6 +24,7 @@ export function vmmOptions(config: VmmConfig): VmmOptions {
     orphanGrace: config.orphan_grace,
     orphanParallelism: config.orphan_parallelism,
     protectInUse: config.protect_in_use,
+    localWorkers: config.local_workers,
   }
 }
 
