@@ -17,7 +17,8 @@ import type { Terminator } from './workers/terminator.ts'
 
 /** What the configuration says to the master; replaced as a whole when it is read again (C20). */
 export interface MasterPlan {
-  readonly configuration: PoolConfiguration
+  /** With what operators said laid over it. */
+  readonly configuration: () => Promise<PoolConfiguration>
   readonly labels: readonly LabelOptions[]
   readonly rules: MasterRules
 }
@@ -25,7 +26,7 @@ export interface MasterPlan {
 /** Told of what the master does, for the metrics. */
 export interface MasterListener {
   step?(name: string, seconds: number, failed: boolean): void
-  decided?(decisions: PoolDecisions): void
+  decided?(decisions: PoolDecisions, stock: PoolStock): void
   leading?(leads: boolean): void
 }
 
@@ -86,7 +87,7 @@ export class PoolCycle {
     const { store, clock, plan } = this.#deps
     this.#memory = NO_MEMORY
     const { fence } = term
-    await this.step('configure', term, async () => await store.configure(plan().configuration, { fence }))
+    await this.step('configure', term, async () => await store.configure(await plan().configuration(), { fence }))
     await this.step('mark_start', term, async () => await store.markServerStart({ fence, now: clock.now() }))
     await this.step('lost_checks', term, async () => await this.#restoreLostChecks())
   }
@@ -112,7 +113,7 @@ export class PoolCycle {
     }
     const stock = await this.step('read_stock', term, async () => await readStock(store, clock.now()))
     const decided = this.#decide(configuration, due?.more === true ? null : due, stock)
-    if (stock !== null) listener?.decided?.(decided)
+    if (stock !== null) listener?.decided?.(decided, stock)
     await this.#carryOut(decided, due, configuration, term)
     const waitedFor = stock?.counts.filter(({ waiting, free }) => waiting > 0 && free > 0) ?? []
     if (waitedFor.length > 0) {

@@ -6,22 +6,17 @@ import { PoolHandOverError, PoolRequestRefusedError, PoolUnavailableError } from
 import type { PoolConfiguration } from './options.ts'
 import type { AcquireRequest } from './request.ts'
 import type { AcquireOutcome, Heartbeat, PoolStore, VmLease } from './store.ts'
+import type { CheckOutcome } from './check/index.ts'
 import type { VmDescriptor } from './descriptor.ts'
 import type { Waiters } from './waiters.ts'
-
-/** What the configuration says about hand-overs; see `GroupSetup`. */
-export type HandOverCheck = (
-  vm: VmDescriptor,
-  asking: { readonly signal: AbortSignal },
-) => Promise<{ readonly passed: boolean; readonly reason: string }>
 
 export interface PoolManagerDeps {
   readonly store: PoolStore
   readonly clock: Clock
   readonly ids: Ids
   readonly waiters: Waiters
-  /** Checks a machine before its holder gets it; undefined where the group wants none. */
-  readonly handOver?: (vm: VmDescriptor) => HandOverCheck | undefined
+  /** Checks a machine before its holder gets it; null where its group wants no such check. */
+  readonly handOver?: (vm: VmDescriptor, signal: AbortSignal) => Promise<CheckOutcome | null>
 }
 
 /** How long the configuration that a request is resolved with may be old, in milliseconds. */
@@ -147,9 +142,8 @@ export class PoolManager {
     if (handOver === undefined) return null
     const results = await Promise.all(
       leases.map(async ({ vm, token }) => {
-        const check = handOver(vm)
-        const result = await check?.(vm, { signal })
-        return result === undefined || result.passed ? null : { name: vm.name, token, reason: result.reason }
+        const result = await handOver(vm, signal)
+        return result === null || result.passed ? null : { name: vm.name, token, reason: result.reason }
       }),
     )
     const bad = results.filter((result) => result !== null)

@@ -39,18 +39,18 @@ describe('C8 the size of the pool', () => {
 
   test('C8 a week without demand: no spawn and no termination after the first', async () => {
     await using rig = new PoolRig({
-      groups: [{ id: 'g', checkPeriodMs: 600_000, maxCheckAgeMs: 3_600_000, maxReadyAgeMs: DAY_MS }],
+      groups: [{ id: 'g', checkPeriodMs: 1_800_000, maxCheckAgeMs: 7_200_000, maxReadyAgeMs: DAY_MS }],
       labels: [labelOptions({ label: 'g', minReady: 2, maxReady: 4, scaleFactor: 1 })],
-      master: { cycleMs: 300_000, leadership: { leaseMs: 900_000, renewMs: 300_000 } },
+      master: { cycleMs: 1_200_000, leadership: { leaseMs: 7_200_000, renewMs: 1_800_000 } },
     })
     const process = await rig.process()
     await rig.until('two are ready', async () => (await count(process, rig, 'ready')) === 2)
     await rig.clock.advance(7 * DAY_MS)
     expect(kinds(process, 'vm.requested')).toBe(2)
     expect(kinds(process, 'vm.terminating')).toBe(0)
-    expect(kinds(process, 'vm.check_passed'), 'it was alive all the time').toBeGreaterThan(1500)
+    expect(kinds(process, 'vm.check_passed'), 'it was alive all the time').toBeGreaterThan(600)
     expect(await count(process, rig, 'ready')).toBe(2)
-  })
+  }, 60_000)
 
   test('C8 a burst of n requests starts exactly max(0, n - ready) machines', async () => {
     await using rig = new PoolRig({

@@ -5,6 +5,7 @@ import { SeededRandom } from '../../core/random.ts'
 import { TaskGroup } from '../../core/task-group.ts'
 import { ChangeWatch } from '../change-watch.ts'
 import type { PoolChange } from '../change.ts'
+import type { HealthCheck } from '../check/index.ts'
 import { DEFAULT_MASTER_RULES, type MasterRules } from '../decide/snapshot.ts'
 import { PoolManager } from '../manager.ts'
 import { PoolMaster, type MasterOptions } from '../master.ts'
@@ -13,7 +14,7 @@ import { PoolOperator } from '../operator.ts'
 import { groupRules, poolRules, type GroupRules, type LabelOptions, type PoolRules } from '../options.ts'
 import { ProviderFleet } from '../provider/fleet.ts'
 import { SimulatedCloud, SimulatedProvider, type SimulatedCloudOptions } from '../provider/simulated/index.ts'
-import type { CheckMachine, GroupSetup } from '../setup.ts'
+import type { GroupSetup } from '../setup.ts'
 import type { PoolStore } from '../store.ts'
 import { Waiters } from '../waiters.ts'
 import { Checker } from '../workers/checker.ts'
@@ -29,7 +30,7 @@ export interface RigOptions {
   readonly cloud?: Omit<SimulatedCloudOptions, 'clock'>
   /** Providers by name, all at the same cloud unless given one of their own; one named `sim` unless given. */
   readonly providers?: readonly { readonly name: string; readonly priority?: number; readonly cloud?: SimulatedCloud }[]
-  readonly check?: CheckMachine
+  readonly check?: HealthCheck
   readonly rules?: Partial<MasterRules>
   readonly master?: Partial<MasterOptions>
   readonly clock?: ManualClock
@@ -107,10 +108,10 @@ export class PoolRig implements AsyncDisposable {
     const checker = new Checker({ ...deps, setup }, { atOnce: 32, most: 10_000 })
     const terminator = new Terminator({ ...deps, fleet }, { atOnce: 20, most: 1000, timeoutMs: 60_000 })
     const plan = () => ({
-      configuration: {
+      configuration: async () => ({
         pool: poolRules(this.#options.pool),
         groups: this.plan.groups.map(({ setup: _setup, ...group }) => groupRules(group)),
-      },
+      }),
       labels: this.plan.labels,
       rules: { ...DEFAULT_MASTER_RULES, ...rules },
     })
@@ -175,9 +176,9 @@ export class PoolRig implements AsyncDisposable {
   }
 }
 
-const PASSES: CheckMachine = async () => ({ passed: true, reason: '' })
+const PASSES: HealthCheck = async () => ({ passed: true, reason: '' })
 
-function setupOf(group: RigGroup, providers: readonly { readonly name: string }[], check: CheckMachine): GroupSetup {
+function setupOf(group: RigGroup, providers: readonly { readonly name: string }[], check: HealthCheck): GroupSetup {
   return {
     group: group.id,
     providers: providers.map(({ name }) => name),

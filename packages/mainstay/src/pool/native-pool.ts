@@ -1,0 +1,267 @@
+import type { Clock } from '../core/clock.ts'
+import { errorMessage } from '../core/errors.ts'
+import type { Ids } from '../core/ids.ts'
+import type { Logger } from '../core/logging.ts'
+import type { Random } from '../core/random.ts'
+import type { TaskGroup } from '../core/task-group.ts'
+import { ChangeWatch } from './change-watch.ts'
+import type { CheckOutcome } from './check/index.ts'
+import type { MasterRules } from './decide/snapshot.ts'
+import type { DrainMode, VmDescriptor } from './descriptor.ts'
+import { PoolDesk } from './desk.ts'
+import { PoolManager } from './manager.ts'
+import { PoolMaster, type MasterDuty, type MasterOptions } from './master.ts'
+import type { PoolMetrics } from './metrics.ts'
+import { OperatorMarks } from './operator-marks.ts'
+import { PoolOperator } from './operator.ts'
+import type { LabelOptions, PoolConfiguration } from './options.ts'
+import { findMachines } from './pick-machines.ts'
+import type { ProviderFleet } from './provider/fleet.ts'
+import { reconcile, type ReconcileOptions, type ReconcileReport } from './reconcile/index.ts'
+import type { PoolSetup } from './setup.ts'
+import { ACTIVE_STATES } from './state.ts'
+import type { PoolStore } from './store.ts'
+import { Waiters } from './waiters.ts'
+import { Checker, checkOnce, type CheckerOptions } from './workers/checker.ts'
+import { Spawner, type SpawnerOptions } from './workers/spawner.ts'
+import { Terminator, type TerminatorOptions } from './workers/terminator.ts'
+
+/** All that a pool is configured with; replaced as a whole when the configuration is read again (C20). */
+export interface PoolSettings {
+  readonly configuration: PoolConfiguration
+  readonly labels: readonly LabelOptions[]
+  readonly setup: PoolSetup
+  readonly rules: MasterRules
+  readonly reconcile: ReconcileOptions
+}
+
+/** What stays as it is until the process ends. */
+export interface PoolProcessOptions {
+  readonly master: Partial<MasterOptions> & Pick<MasterOptions, 'id'>
+  readonly spawner: SpawnerOptions
+  readonly checker: CheckerOptions
+  readonly terminator: TerminatorOptions
+}
+
+export interface NativePoolParts {
+  readonly store: PoolStore
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly random: Random
+  readonly logger: Logger
+  readonly tasks: TaskGroup
+  readonly metrics: PoolMetrics
+  readonly fleet: ProviderFleet
+}
+
+/** How often what operators said of providers is looked up, in milliseconds. */
+const MARKS_PERIOD_MS = 5000
+
+/**
+ * The pool of one process: what clients and operators do, answers to "what would you do, and why", and, where the process
+ * may lead, the master with its workers.
+ *
+ * Source: vm-pool.md part C.
+ */
+export class NativePool {
+  readonly manager: PoolManager
+  readonly operator: PoolOperator
+  readonly desk: PoolDesk
+  readonly watch: ChangeWatch
+  readonly master: PoolMaster
+  readonly #parts: NativePoolParts
+  readonly #marks: OperatorMarks
+  readonly #waiters: Waiters
+  readonly #spawner: Spawner
+  readonly #enabledSince = new Map<string, number>()
+  #settings: PoolSettings
+  #leads = false
+
+  constructor(parts: NativePoolParts, settings: PoolSettings, options: PoolProcessOptions) {
+    const { store, clock, fleet, metrics } = parts
+    this.#parts = parts
+    this.#settings = settings
+    this.#marks = new OperatorMarks(store)
+    this.watch = new ChangeWatch(parts)
+    this.#waiters = new Waiters(this.watch)
+    this.manager = new PoolManager({ ...parts, waiters: this.#waiters, handOver: this.#handOver.bind(this) })
+    this.operator = new PoolOperator(parts)
+    const setup = (): PoolSetup => this.#settings.setup
+    const limitHit = metrics.limitHit.bind(metrics)
+    this.#spawner = new Spawner({ ...parts, setup, limitHit }, options.spawner)
+    this.master = new PoolMaster(
+      {
+        ...parts,
+        watch: this.watch,
+        spawner: this.#spawner,
+        checker: new Checker({ ...parts, setup }, options.checker),
+        terminator: new Terminator(parts, options.terminator),
+        plan: () => ({ ...this.#settings, configuration: async () => await this.#configuration() }),
+        duties: this.#duties(),
+        listener: {
+          step: metrics.step.bind(metrics),
+          leading: (leads) => this.#lead(leads),
+          decided: (decided, { counts }) => {
+            metrics.counted(counts)
+            metrics.decided(decided)
+            metrics.providers(fleet.candidates())
+          },
+        },
+      },
+      options.master,
+    )
+    this.desk = new PoolDesk({
+      store,
+      clock,
+      labels: () => this.#settings.labels,
+      rules: () => this.#settings.rules,
+      whyNot: (group) => this.#spawner.whyNot(group),
+      providers: () => fleet.candidates(),
+      master: () => (this.#leads ? { underWay: this.master.cycle.underWay(), memory: this.master.cycle.memory } : null),
+      leader: () => this.master.leadership.leader,
+    })
+  }
+
+  /** Begins to watch; with `lead` also to stand by as a master. */
+  start({ lead }: { readonly lead: boolean }): void {
+    const { tasks, metrics } = this.#parts
+    this.watch.on((news) => {
+      if (this.#leads && news.kind === 'change') metrics.changed(news.change)
+    })
+    this.watch.start(tasks)
+    if (lead) this.master.start(tasks)
+  }
+
+  async stop({ timeoutMs }: { readonly timeoutMs: number }): Promise<void> {
+    await this.master.stop({ timeoutMs })
+    this.#waiters[Symbol.dispose]()
+  }
+
+  /** Goes on with other settings, from the next cycle on. Machines of groups that are gone are drained (C20). */
+  async reload(settings: PoolSettings): Promise<void> {
+    this.#settings = settings
+    this.#spawner.forgetFaults()
+    await this.#configure()
+  }
+
+  /** Drains a group, or undoes it with null. The word is kept until it is taken back (C12). */
+  async drainGroup(group: string, drain: DrainMode | null): Promise<void> {
+    await this.#marks.drainGroup(group, drain)
+    await this.#configure()
+    if (drain === null) await this.#eachMachine(group, async (names) => await this.operator.undrain(names))
+  }
+
+  /** Stops making machines at a provider, and ends or sets aside those that it made; null undoes it. */
+  async drainProvider(provider: string, drain: DrainMode | null): Promise<void> {
+    await this.#marks.drainProvider(provider, drain)
+    await this.#marks.apply(this.#parts.fleet, this.#enabledSince)
+    for (const { group } of await this.#parts.store.counts({ now: this.#parts.clock.now() })) {
+      const own = (vm: VmDescriptor): boolean => vm.provider === provider
+      const act = async (names: readonly string[]): Promise<unknown> =>
+        drain === null ? await this.operator.undrain(names) : await this.operator.drain(names, drain)
+      await this.#eachMachine(group, act, own)
+    }
+  }
+
+  /** Lets a provider be asked again at once, whatever it did before. */
+  async enableProvider(provider: string): Promise<void> {
+    await this.#marks.enableProvider(provider, this.#parts.clock.now())
+    this.#parts.fleet.enable(provider)
+    this.#spawner.forgetFaults()
+    this.master.poke()
+  }
+
+  /** Compares the records with what the providers show, on an operator's word. */
+  async reconcile(run: {
+    readonly signal: AbortSignal
+    readonly confirmed?: ReadonlySet<string>
+    readonly dryRun: boolean
+  }): Promise<ReconcileReport> {
+    return await this.#reconcile({ ...run, fence: null })
+  }
+
+  #duties(): MasterDuty[] {
+    const periodMs = (): number => this.#settings.reconcile.periodMs
+    return [
+      {
+        name: 'reconcile',
+        periodMs,
+        run: async ({ fence, signal }) => void (await this.#reconcile({ fence, signal, dryRun: false })),
+      },
+      {
+        name: 'operator_marks',
+        periodMs: () => MARKS_PERIOD_MS,
+        run: async () => await this.#marks.apply(this.#parts.fleet, this.#enabledSince),
+      },
+    ]
+  }
+
+  async #reconcile(run: Parameters<typeof reconcile>[1]): Promise<ReconcileReport> {
+    const { store, clock, fleet, metrics, logger } = this.#parts
+    const options = this.#settings.reconcile
+    const report = await reconcile({ store, clock, providers: fleet.providers, options }, run)
+    for (const decision of report.decisions) {
+      const provider = 'provider' in decision ? decision.provider : ''
+      if (decision.decide === 'skip_provider') {
+        metrics.reconcileSkipped(provider)
+        logger.warn({ provider }, `The machines of ${provider} were not compared: ${decision.because}`)
+      } else if (decision.decide === 'hold_back') {
+        metrics.leak(provider, decision.what, 'held back')
+        logger.error(
+          { provider, ids: decision.ids },
+          `${decision.ids.length} ${decision.what} at ${provider} are more than the ${decision.limit} that one pass may do ` +
+            'away with. Look at them, and confirm them with "mainstay pool reconcile --confirm".',
+        )
+      }
+    }
+    for (const { decision, outcome, because } of report.carriedOut) {
+      metrics.leak('provider' in decision ? decision.provider : '', decision.decide, outcome)
+      logger.info(
+        { ...decision, outcome, because },
+        `The reconciler: ${decision.decide.replaceAll('_', ' ')}, ${outcome}`,
+      )
+    }
+    return report
+  }
+
+  async #handOver(vm: VmDescriptor, signal: AbortSignal): Promise<CheckOutcome | null> {
+    const { clock, logger } = this.#parts
+    const found = this.#settings.setup.groups.get(vm.group)
+    if (found === undefined || !found.checkOnAcquire) return null
+    try {
+      return await checkOnce(clock, found, vm, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      // That it could not be looked at says nothing of the machine, whose last check passed.
+      logger.warn(
+        { vm: vm.name, err: error },
+        `The machine ${vm.name} is handed over unchecked: ${errorMessage(error)}`,
+      )
+      return null
+    }
+  }
+
+  async #configuration(): Promise<PoolConfiguration> {
+    return await this.#marks.overlay(this.#settings.configuration)
+  }
+
+  async #configure(): Promise<void> {
+    await this.#parts.store.configure(await this.#configuration(), { fence: null })
+    this.manager.forgetConfiguration()
+    this.master.poke()
+  }
+
+  async #eachMachine(
+    group: string,
+    act: (names: readonly string[]) => Promise<unknown>,
+    suits: (vm: VmDescriptor) => boolean = () => true,
+  ): Promise<void> {
+    const vms = await findMachines(this.#parts.store, { group, states: ACTIVE_STATES }, Number.POSITIVE_INFINITY, suits)
+    if (vms.length > 0) await act(vms.map(({ name }) => name))
+  }
+
+  #lead(leads: boolean): void {
+    this.#leads = leads
+    this.#parts.metrics.leading(leads)
+  }
+}
