@@ -2,7 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { TestContext } from 'vitest'
-import { AgentState, AgentStateReason, DomainEventId, LibvirtErrorCode } from '@mainstay/libvirt-rpc'
+import {
+  AddressFamily,
+  AgentState,
+  AgentStateReason,
+  DomainEventId,
+  InterfaceSource,
+  LibvirtErrorCode,
+} from '@mainstay/libvirt-rpc'
 import type { Domain, DomainEvent, LibvirtConnection } from '@mainstay/libvirt-rpc'
 import { agentGuestXml, requireAgentGuest, tellConsole } from './lab/agent-guest.ts'
 import { useLibvirtLab } from './lab/libvirt-lab.ts'
@@ -49,6 +56,17 @@ describe('a guest with an agent (monitors.md 13.2)', () => {
     expect(JSON.parse((await connection.agentCommand(guest, ping, { agentTimeoutS: 5 })) ?? '')).toEqual({ return: {} })
     const unknown = connection.agentCommand(guest, '{"execute":"guest-no-such-thing"}')
     await expect(unknown).rejects.toMatchObject({ name: 'LibvirtError' })
+
+    // It knows the guest's addresses; virsh prints what we read.
+    await tellConsole(consolePath, 'ifconfig lo 127.0.0.1 netmask 255.0.0.0 up')
+    const addresses = async (): Promise<unknown> => {
+      const interfaces = await connection.interfaceAddresses(guest, { source: InterfaceSource.AGENT })
+      return interfaces.find(({ name }) => name === 'lo')?.addresses
+    }
+    const loopback = { family: AddressFamily.IPV4, address: '127.0.0.1', prefix: 8 }
+    await expect.poll(addresses, patience).toContainEqual(loopback)
+    const { stdout } = await lab.host.virsh('domifaddr', guest.name, '--source', 'agent')
+    expect(stdout).toMatch(/lo\s+00:00:00:00:00:00\s+ipv4\s+127\.0\.0\.1\/8/)
 
     // Hung: it is there, and does not answer.
     await lab.host.killQemu(guest.name, 'SIGSTOP')

@@ -16,6 +16,7 @@ import { hostCalls } from './host-procedures.ts'
 import { procedures } from './procedures.ts'
 import { qemuCalls } from './qemu-procedures.ts'
 import { RpcChannel } from './rpc-channel.ts'
+import { storageCalls } from './storage-procedures.ts'
 import { systemTimers } from './timers.ts'
 import { connectUnixSocket } from './unix-socket.ts'
 import { readNothing } from './xdr-reader.ts'
@@ -68,6 +69,7 @@ function connectionOver(channel: RpcChannel, events: EventRegistry, options: Con
     ...hostCalls(call),
     ...domainCalls(call),
     ...qemuCalls(call),
+    ...storageCalls(call),
     readOnly: options.readOnly ?? false,
     closed: channel.ended,
     subscribe: (eventId, subscribeOptions, listener) => events.subscribe(eventId, subscribeOptions, listener),

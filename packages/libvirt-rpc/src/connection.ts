@@ -4,6 +4,7 @@ import type { DomainCalls } from './domain-calls.ts'
 import type { DomainEventId, DomainEventOf } from './domain-event.ts'
 import type { HostCalls } from './host-calls.ts'
 import type { QemuCalls } from './qemu-calls.ts'
+import type { StorageCalls } from './storage-calls.ts'
 import type { Timers } from './timers.ts'
 
 export interface ConnectOptions {
@@ -58,7 +59,7 @@ export interface DomainEventSubscription extends AsyncDisposable {
 }
 
 /** One open connection to a libvirt daemon. It does not reconnect; `LibvirtSession` does. */
-export interface LibvirtConnection extends DomainCalls, HostCalls, QemuCalls, AsyncDisposable {
+export interface LibvirtConnection extends DomainCalls, HostCalls, QemuCalls, StorageCalls, AsyncDisposable {
   readonly readOnly: boolean
   /** Resolves once, when the connection has ended for whatever reason. Never rejects. */
   readonly closed: Promise<DisconnectReason>

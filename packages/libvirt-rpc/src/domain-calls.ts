@@ -1,5 +1,6 @@
 import type { CallOptions, FlagOptions } from './call-options.ts'
 import type { Domain, DomainRef } from './domain.ts'
+import type { DomainInterface } from './domain-interface.ts'
 import type { DomainStateAndReason } from './domain-state.ts'
 import type { TypedParameters } from './typed-parameter.ts'
 
@@ -73,6 +74,8 @@ export interface DomainCalls {
   getMetadata(domain: DomainRef, options: MetadataOptions): Promise<string>
   /** Flags: `DomainAffect`. */
   setMetadata(domain: DomainRef, options: SetMetadataOptions): Promise<void>
+  /** A guest's addresses, as one `InterfaceSource` knows them. Rejects with `OPERATION_INVALID` when it does not run. */
+  interfaceAddresses(domain: DomainRef, options: CallOptions & { readonly source: number }): Promise<DomainInterface[]>
   /**
    * Figures of many domains in one call; all domains when `domains` is empty.
    * `groups`: bits of `DomainStatsGroup`, 0 for all. Flags: `DomainListFlag`.

@@ -1,5 +1,6 @@
 import type { CallOptions } from './call-options.ts'
 import { readDomain, readTypedParameters, writeDomain } from './domain-codec.ts'
+import { readInterfaces } from './domain-interface.ts'
 import type { DomainCalls } from './domain-calls.ts'
 import type { DomainRef } from './domain.ts'
 import { Limit } from './limits.ts'
@@ -161,6 +162,17 @@ export function domainCalls(call: Call): DomainCalls {
           writer.u32(options.flags ?? 0)
         },
         readNothing,
+      ),
+
+    interfaceAddresses: (domain, options) =>
+      call(
+        procedures.interfaceAddresses,
+        options,
+        (writer) => {
+          writeDomain(writer, domain)
+          writer.u32(options.source).u32(0)
+        },
+        readInterfaces,
       ),
 
     getAllDomainStats: (options) =>

@@ -34,6 +34,9 @@ export const DomainStartFlag = {
 /** `virDomainDefineFlags`. */
 export const DomainDefineFlag = { VALIDATE: 1 } as const
 
+/** `virStorageVolCreateFlags`. */
+export const StorageVolumeCreateFlag = { PREALLOCATE_METADATA: 1, REFLINK: 2 } as const
+
 /** `virDomainDestroyFlagsValues`. GRACEFUL sends SIGTERM only and fails when that is not enough. */
 export const DomainDestroyFlag = { GRACEFUL: 1, REMOVE_LOGS: 2 } as const
 

@@ -10,6 +10,8 @@ export { connectLibvirt } from './connect.ts'
 export type { DisconnectReason } from './disconnect-reason.ts'
 export type { Domain, DomainRef } from './domain.ts'
 export type { DomainCalls, DomainInfo, DomainStats, MetadataOptions, SetMetadataOptions } from './domain-calls.ts'
+export { AddressFamily, InterfaceSource } from './domain-interface.ts'
+export type { DomainInterface, InterfaceAddress } from './domain-interface.ts'
 export { DomainEventId } from './domain-event.ts'
 export type { DomainEvent, DomainEventOf, GraphicsAddress } from './domain-event.ts'
 export {
@@ -56,11 +58,14 @@ export {
   DomainStatsGroup,
   DomainUndefineFlag,
   DomainXmlFlag,
+  StorageVolumeCreateFlag,
 } from './flags.ts'
 export type { HostCalls, NodeInfo } from './host-calls.ts'
 export { AgentTimeout } from './qemu-calls.ts'
 export type { AgentCommandOptions, QemuCalls } from './qemu-calls.ts'
 export { LibvirtSession } from './session.ts'
 export type { LibvirtSessionEvents, LibvirtSessionOptions } from './session-options.ts'
+export type { StorageCalls } from './storage-calls.ts'
+export type { StoragePoolRef, StorageVolume } from './storage.ts'
 export type { Timers } from './timers.ts'
 export type { TypedParameters, TypedParameterValue } from './typed-parameter.ts'

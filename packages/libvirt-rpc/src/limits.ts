@@ -8,6 +8,9 @@ export const Limit = {
   /** Bytes of one string, XML included: 4 MiB. */
   STRING_BYTES: 4_194_304,
   DOMAINS: 16_384,
+  VOLUMES: 16_384,
+  INTERFACES: 2_048,
+  INTERFACE_ADDRESSES: 2_048,
   STATS_PARAMETERS: 262_144,
   TUNABLE_PARAMETERS: 2_048,
   JOB_PARAMETERS: 64,
