@@ -1,6 +1,8 @@
 import type { Clock } from '../../core/clock.ts'
+import type { JsonObject } from '../../core/json.ts'
 import type { Logger } from '../../core/logging.ts'
 import { SystemRandom, type Random } from '../../core/random.ts'
+import type { EventSpool } from '../spool/spool.ts'
 import type { BridgeRedisFactory, BridgeRedisSettings } from './bridge-redis.ts'
 import type { StartLoop } from './loop-task.ts'
 import type { SubscriptionPolicy } from './redis-subscription.ts'
@@ -9,6 +11,9 @@ import type { SubscriptionPolicy } from './redis-subscription.ts'
 export interface BridgeManager {
   broadcastEventFromNotification(eventType: string, payload: unknown): Promise<void>
 }
+
+/** Events on disk, in the order of their coming. */
+export type BridgeSpool = Pick<EventSpool<JsonObject>, 'isEmpty' | 'append' | 'peek' | 'drop'>
 
 export interface EventBridgeOptions {
   readonly clock?: Clock
@@ -23,6 +28,8 @@ export interface EventBridgeOptions {
   readonly subscription?: Partial<SubscriptionPolicy>
   /** How long the bridge waits before it looks for Redis again, by attempt from 1. */
   readonly reconnectDelayMs?: (attempt: number) => number
+  /** Where events wait for Redis, where that is not this process's memory: its local queue then holds none. */
+  readonly spool?: BridgeSpool | null
   /** The most events that wait in this process; more are dropped. */
   readonly maxWaiting?: number
   /** The level of the lines that say what happened to one event. */

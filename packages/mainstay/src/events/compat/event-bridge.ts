@@ -1,7 +1,7 @@
 import { SystemClock } from '../../core/clock.ts'
 import { withDeadline } from '../../core/deadline.ts'
 import { errorMessage } from '../../core/errors.ts'
-import { toJson, type Json } from '../../core/json.ts'
+import { toJson, type Json, type JsonObject } from '../../core/json.ts'
 import { silentLogger } from '../../core/logging.ts'
 import {
   DEFAULT_BRIDGE_CHANNEL,
@@ -10,8 +10,10 @@ import {
   type BridgeManager,
   type EventBridgeOptions,
 } from './bridge-options.ts'
+import { BridgeOutbox } from './bridge-outbox.ts'
 import { bridgeRedisFromEnvironment } from './bridge-redis.ts'
-import { eventTypeOf, readBridged, type BridgedEvent } from './bridged-event.ts'
+import { readBridged, type BridgedEvent } from './bridged-event.ts'
+import { EventSpoolFullError } from '../errors.ts'
 import { EventQueue, QueueFullError } from './event-queue.ts'
 import { loopStarter, type LoopTask } from './loop-task.ts'
 import { RedisLink } from './redis-link.ts'
@@ -40,6 +42,7 @@ export class EventBridge implements AsyncDisposable {
   readonly #options: Required<Omit<EventBridgeOptions, 'subscription' | 'env' | 'settings' | 'redisFactory'>>
   readonly #policy: SubscriptionPolicy
   readonly #link: RedisLink
+  readonly #outbox: BridgeOutbox
   readonly #stopping = new AbortController()
   #manager: BridgeManager | null = null
   #subscription: LoopTask | undefined
@@ -57,6 +60,7 @@ export class EventBridge implements AsyncDisposable {
       channel: DEFAULT_BRIDGE_CHANNEL,
       reconnectDelayMs: (attempt) => fullJitterMs(attempt),
       maxWaiting: 10_000,
+      spool: null,
       eventLogLevel: 'debug',
       ...options,
       clock,
@@ -69,6 +73,8 @@ export class EventBridge implements AsyncDisposable {
       logger,
     })
     this.localQueue = new EventQueue({ limit: this.#options.maxWaiting })
+    const { spool } = this.#options
+    this.#outbox = new BridgeOutbox({ ...this.#options, link: this.#link, queue: this.localQueue, spool })
     this.ready = this.#open()
   }
 
@@ -165,9 +171,12 @@ export class EventBridge implements AsyncDisposable {
       if (signal.aborted) return
       if (this.#link.client === null) await this.initRedis()
       this.#subscribe()
-      if (await this.#drain()) break
+      try {
+        if (await this.#drain()) return logger.info('The event bridge has caught up with Redis')
+      } catch (error) {
+        logger.error({ err: error }, `What waits for Redis cannot be read: ${errorMessage(error)}`)
+      }
     }
-    logger.info('The event bridge has caught up with Redis')
   }
 
   /** Ends everything. A second call waits for the first. */
@@ -182,7 +191,7 @@ export class EventBridge implements AsyncDisposable {
 
   async #open(): Promise<void> {
     await this.initRedis()
-    if (this.#link.client === null) this.#seekRedis()
+    if (this.#link.client === null || this.#outbox.hasLeftovers) this.#seekRedis()
   }
 
   /** Begins to listen, where there is somebody to listen for and something to listen to. */
@@ -197,63 +206,41 @@ export class EventBridge implements AsyncDisposable {
     this.#reconnector = this.#options.startLoop('event bridge reconnector', async () => await this.runReconnector())
   }
 
-  async #addAfter(earlier: Promise<void>, event: BridgedEvent): Promise<void> {
+  async #addAfter(earlier: Promise<void>, event: JsonObject): Promise<void> {
     const { logger } = this.#options
     await earlier
     try {
       await this.#add(event)
     } catch (error) {
-      if (error instanceof QueueFullError) logger.warn('Event bridge queue is full, dropping event')
+      const full = error instanceof QueueFullError || error instanceof EventSpoolFullError
+      if (full) logger.warn('Event bridge queue is full, dropping event')
       else logger.error({ err: error }, `Error adding event to bridge: ${errorMessage(error)}`)
     }
   }
 
-  async #add(event: BridgedEvent): Promise<void> {
+  async #add(event: JsonObject): Promise<void> {
     const text = toJson(event)
     // What waits for Redis goes first.
-    if (this.#link.client === null || this.#seeking) {
-      this.localQueue.put(event)
-      return
+    if (this.#link.client !== null && !this.#seeking) {
+      if (await this.#outbox.publish(event, text)) return
+      await this.initRedis()
+      if (await this.#outbox.publish(event, text, ' after reconnect')) return
+      this.#options.logger.error('Redis reconnection failed: events wait here until it is back')
+      await this.#link.drop()
     }
-    if (await this.#publish(event, text, '')) return
-    await this.initRedis()
-    if (await this.#publish(event, text, ' after reconnect')) return
-    this.#options.logger.error('Redis reconnection failed: events wait here until it is back')
-    await this.#link.drop()
-    this.#seekRedis()
-    this.localQueue.put(event)
-  }
-
-  /** @returns whether Redis has it */
-  async #publish(event: BridgedEvent, text: string, when: string): Promise<boolean> {
-    const { channel, logger, eventLogLevel } = this.#options
-    const { client } = this.#link
-    if (client === null) return false
     try {
-      const receivers = await client.publish(channel, text)
-      logger[eventLogLevel](`Published ${eventTypeOf(event)} to ${receivers} receivers${when}`)
-      if (receivers === 0) logger.warn(`No Redis subscribers for event: ${eventTypeOf(event)}`)
-      return true
-    } catch (error) {
-      logger.error({ err: error }, `Error publishing an event to Redis: ${errorMessage(error)}`)
-      return false
+      await this.#outbox.keep(event, { forManager: this.#manager !== null })
+    } finally {
+      this.#seekRedis()
     }
   }
 
-  /** Publishes the local queue, unless it is the processor's. @returns whether nothing is left to do */
+  /** Publishes what waits, unless it is the processor's. @returns whether nothing is left to do */
   async #drain(): Promise<boolean> {
     if (this.#link.client === null) return false
-    for (
-      let event = this.localQueue.first;
-      event !== undefined && this.#manager === null;
-      event = this.localQueue.first
-    ) {
-      if (!(await this.#publish(event, toJson(event), ' after reconnect'))) {
-        await this.#link.drop()
-        return false
-      }
-      this.localQueue.shift()
-      this.localQueue.done()
+    if (this.#manager === null && !(await this.#outbox.drain())) {
+      await this.#link.drop()
+      return false
     }
     this.#seeking = false
     return true

@@ -1,24 +1,22 @@
 import { crc32 } from 'node:zlib'
 
-import { isJsonObject, parseJson } from '../../core/json.ts'
-import { storedText } from '../stored-event.ts'
-import type { NewStreamEvent } from '../stream-event.ts'
+import { isJsonObject, parseJson, toJson, type JsonObject } from '../../core/json.ts'
 
 /**
  * One line of a spool file: eight hexadecimal digits of the CRC-32 of the text, a space, the event's JSON. JSON has no
  * line break of its own, so a line that is cut off, or was never written as a whole, is recognised.
  */
-export function encodeRecord(event: NewStreamEvent): Buffer {
-  const text = Buffer.from(storedText(event))
+export function encodeRecord(event: object): Buffer {
+  const text = Buffer.from(toJson(event))
   return Buffer.concat([Buffer.from(`${checksum(text)} `), text, Buffer.from('\n')])
 }
 
 /** @returns the event, or undefined when the line is damaged */
-export function decodeRecord(line: Buffer): NewStreamEvent | undefined {
+export function decodeRecord(line: Buffer): JsonObject | undefined {
   const text = line.subarray(9)
   if (line.length < 11 || line.subarray(0, 9).toString('latin1') !== `${checksum(text)} `) return undefined
   const value = parseJson(text.toString('utf8'), 'an event of the spool')
-  return isJsonObject(value) ? (value as unknown as NewStreamEvent) : undefined
+  return isJsonObject(value) ? value : undefined
 }
 
 /** The whole lines at the front of what was read, without their ends. */

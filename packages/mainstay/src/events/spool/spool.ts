@@ -45,7 +45,7 @@ interface Segment {
  *
  * Source: event-stream.md R7.
  */
-export class EventSpool {
+export class EventSpool<Event extends object = NewStreamEvent> {
   readonly #options: EventSpoolOptions
   readonly #maxBytes: number
   readonly #segmentBytes: number
@@ -63,7 +63,7 @@ export class EventSpool {
   }
 
   /** Finds what an earlier run has left. @throws EventSpoolUnwritableError */
-  static async open(options: EventSpoolOptions): Promise<EventSpool> {
+  static async open<Event extends object = NewStreamEvent>(options: EventSpoolOptions): Promise<EventSpool<Event>> {
     const { directory } = options
     try {
       makeDirectory(directory, 0o700)
@@ -73,7 +73,7 @@ export class EventSpool {
         return { number: Number(SEGMENT.exec(name)![1]), path, size: (await stat(path)).size }
       })
       const found = await Promise.all(segments)
-      return new EventSpool(options, found)
+      return new EventSpool<Event>(options, found)
     } catch (error) {
       throw new EventSpoolUnwritableError(directory, { cause: error })
     }
@@ -93,7 +93,7 @@ export class EventSpool {
    *
    * @throws EventSpoolFullError, EventSpoolUnwritableError; then none of them is kept
    */
-  async append(events: readonly NewStreamEvent[]): Promise<void> {
+  async append(events: readonly Event[]): Promise<void> {
     const records = Buffer.concat(events.map(encodeRecord))
     if (this.bytes + records.length > this.#maxBytes)
       throw new EventSpoolFullError(this.#options.directory, this.#maxBytes)
@@ -117,7 +117,7 @@ export class EventSpool {
    * @param limit how many at most
    * @returns the events, and the bytes that {@link EventSpool.drop} is to be told once they are in the log
    */
-  async peek(limit: number): Promise<{ events: NewStreamEvent[]; bytes: number }> {
+  async peek(limit: number): Promise<{ events: Event[]; bytes: number }> {
     for (;;) {
       const [segment] = this.#segments
       if (segment === undefined || this.isEmpty) return { events: [], bytes: 0 }
@@ -149,9 +149,9 @@ export class EventSpool {
     await this.#abandon()
   }
 
-  #decoded(line: Buffer, { path }: Segment): NewStreamEvent[] {
+  #decoded(line: Buffer, { path }: Segment): Event[] {
     const event = decodeRecord(line)
-    if (event !== undefined) return [event]
+    if (event !== undefined) return [event as unknown as Event]
     const { logger } = this.#options
     logger.error({ path }, `A record of the event spool ${path} is damaged; the event that it held is lost.`)
     return []
