@@ -1,3 +1,4 @@
+export { adoptReferencePool, type AdoptDependencies, type Adoption } from './adopt.ts'
 export { VmDescriptor, type RawDescriptor } from './descriptor.ts'
 export * from './errors.ts'
 export { EventHandler, type EventHandlerDependencies } from './event-handler.ts'

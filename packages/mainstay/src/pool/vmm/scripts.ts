@@ -11,6 +11,7 @@ const load = (name: string): RedisScript => loadScript(new URL(`./lua/${name}.lu
 export const SCRIPTS = {
   acquireVm: load('acquire-vm'),
   addVm: load('add-vm'),
+  adoptVm: load('adopt-vm'),
   markVmCheckFailed: load('mark-vm-check-failed'),
   onHealthCheckSuccess: load('on-health-check-success'),
   reattachVm: load('reattach-vm'),
