@@ -1,3 +1,4 @@
+import type { Publish } from '../core/event.ts'
 import { createHaApi, watchUnfinished, type HaOptions, type Notification, type Notifier } from '../ha/index.ts'
 import {
   createHttpApp,
@@ -45,6 +46,7 @@ export async function buildHttp(parts: Parts, access: Access, notifier: Notifier
   }
   const api = createHaApi({
     ...ha,
+    publish: attemptsThatFailed(relay),
     notifier,
     authenticate: access.authenticate,
     authorize: access.authorize,
@@ -73,6 +75,11 @@ export async function buildHttp(parts: Parts, access: Access, notifier: Notifier
     },
   )
   return app
+}
+
+/** What was done is in the outbox already, with the change; a `start` that came after it would only confuse. */
+function attemptsThatFailed(relay: Publish): Publish {
+  return { publish: (event) => (event.severity === 'error' ? relay.publish(event) : undefined) }
 }
 
 /** What must hold before requests are sent here, and what is only told of. */

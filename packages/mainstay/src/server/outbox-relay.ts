@@ -14,13 +14,12 @@ export interface OutboxRelayOptions {
   readonly deliver: ((events: readonly MainstayEvent[], signal: AbortSignal) => Promise<void>) | null
   /** How often the outbox is looked at without being told: other processes write to it as well. */
   readonly pollMs: number
+  /** The pause after a delivery that failed; default 1000. */
+  readonly retryMs?: number
 }
 
 /** Events that are carried in one go. */
 const BATCH = 500
-
-/** The pause after a delivery that failed. */
-const RETRY_MS = 1000
 
 /**
  * Carries events from the outbox to the log, in the order in which they were written there.
@@ -63,7 +62,7 @@ export class OutboxRelay implements Publish {
   }
 
   async #run(deliver: NonNullable<OutboxRelayOptions['deliver']>, signal: AbortSignal): Promise<void> {
-    const { clock, logger, pollMs } = this.#options
+    const { clock, logger, pollMs, retryMs = 1000 } = this.#options
     while (!signal.aborted) {
       // Before looking: what is committed while it looks asks for another look.
       this.#poked = Promise.withResolvers()
@@ -76,7 +75,7 @@ export class OutboxRelay implements Publish {
         const level = this.#failing ? 'debug' : 'warn'
         logger[level]({ err: error }, `Events wait in the outbox: ${errorMessage(error)}`)
         this.#failing = true
-        await clock.sleep(RETRY_MS, { signal })
+        await clock.sleep(retryMs, { signal })
         continue
       }
       await this.#pokedOr(pollMs, signal)
