@@ -45,13 +45,19 @@ function sectionText(name: string, { properties = {} }: OptionSchema): string {
   )
 }
 
-function entryText(name: string, properties: Readonly<Record<string, OptionSchema>>): string {
+function entryText(name: string, properties: Readonly<Record<string, OptionSchema>>, what = 'Each entry of'): string {
   const rows = Object.entries(properties).map(
     ([member, schema]) =>
-      `| \`${member}\` | ${typeText(schema)} | ${defaultText(schema)} | ${schema.description ?? ''} |`,
+      `| \`${member}\` | ${typeText(schema)} | ${defaultText(schema)} | ${(schema.description ?? '').replaceAll('|', '\\|')} |`,
   )
   const heading = ['| member | kind | default | meaning |', '|---|---|---|---|']
-  return [`Each entry of \`[[${name}]]\`:\n`, ...heading, ...rows, ''].join('\n')
+  const inner = Object.entries(properties).flatMap(([member, { items, properties: own }]) => {
+    if (own !== undefined) return [entryText(`${name}.${member}`, own, 'The members of')]
+    return items?.properties === undefined ? [] : [entryText(`${name}.${member}`, items.properties)]
+  })
+  return [`${what} \`${what === 'Each entry of' ? `[[${name}]]` : name}\`:\n`, ...heading, ...rows, '', ...inner].join(
+    '\n',
+  )
 }
 
 function typeText({ type, anyOf, items }: OptionSchema): string {

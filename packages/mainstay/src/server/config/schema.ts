@@ -5,6 +5,7 @@ import { DEFAULT_ACCESS_LOG_FORMAT } from '../../http/index.ts'
 import { DEFAULT_POLICY } from '../../recovery/index.ts'
 import { EventsSection } from './events-schema.ts'
 import { closed, count, flag, text } from './option-kinds.ts'
+import { PoolSection } from './pool-schema.ts'
 import { VmmSection } from './vmm-schema.ts'
 
 /** A program and its arguments, run without a shell. */
@@ -219,15 +220,7 @@ export const ConfigSchema = Type.Object(
       },
       { ...closed, default: {} },
     ),
-    pool: Type.Object(
-      {
-        compat: Type.Union([Type.Literal('none'), Type.Literal('vmm')], {
-          description: 'vmm works on Redis as the VM manager of Copr did, with the options of [vmm].',
-          default: 'none',
-        }),
-      },
-      { ...closed, default: {} },
-    ),
+    pool: PoolSection,
     vmm: VmmSection,
     events: EventsSection,
     auth: Type.Object(
