@@ -12,6 +12,7 @@ import { findWorkflow, workflowHistory } from '../journal/index.ts'
 import { RecoveryDesk, progressDetails, recoveryRoutes, startRecovery } from '../recovery/index.ts'
 import type { Queries } from '../store/index.ts'
 import type { Access } from './build-access.ts'
+import { serveNotifications } from './build-events/serve-notifications.ts'
 import type { Config } from './config/schema.ts'
 import type { Parts } from './parts.ts'
 import { simulationRoutes } from './simulation-routes.ts'
@@ -33,6 +34,7 @@ export async function buildHttp(parts: Parts, access: Access, notifier: Notifier
     recoveryRoutes(routes, desk)
     if (parts.compute.simulated !== null) simulationRoutes(routes, parts.compute.simulated)
   })
+  await serveNotifications(app, native, parts)
   await registerNativeNotFound(app, native)
   const ha = {
     store,
@@ -83,11 +85,14 @@ function attemptsThatFailed(relay: Publish): Publish {
 }
 
 /** What must hold before requests are sent here, and what is only told of. */
-function healthChecks({ config, store, events }: Parts): Pick<OperationsDeps, 'readiness' | 'notices'> {
-  const readiness = { store: async () => void (await store.store.version()) }
+function healthChecks({ config, store, events, notifications }: Parts): Pick<OperationsDeps, 'readiness' | 'notices'> {
+  const readiness = { store: async () => void (await store.store.version()), ...notifications?.readiness }
   if (events === null) return { readiness }
+  const { notices } = notifications ?? {}
   const checks = { events: events.check }
-  return config.events.needed_for_ready ? { readiness: { ...readiness, ...checks } } : { readiness, notices: checks }
+  return config.events.needed_for_ready
+    ? { readiness: { ...readiness, ...checks }, notices }
+    : { readiness, notices: { ...notices, ...checks } }
 }
 
 function httpOptions({ config, logger }: Parts): Parameters<typeof createHttpApp>[1] {

@@ -5,6 +5,7 @@ import type { Metrics } from '../core/metrics.ts'
 import type { TaskGroup } from '../core/task-group.ts'
 import type { Engine } from '../journal/index.ts'
 import type { BuiltEvents } from './build-events/open-events.ts'
+import type { BuiltNotifications } from './build-events/start-notifications.ts'
 import type { BuiltCompute } from './build-compute.ts'
 import type { BuiltStore } from './build-store.ts'
 import type { Config } from './config/schema.ts'
@@ -21,6 +22,8 @@ export interface Parts {
   readonly store: BuiltStore
   /** The event stream, where this process has the role. */
   readonly events: BuiltEvents | null
+  /** What is taken in from other programs, where this process has the role `events`. */
+  readonly notifications: BuiltNotifications | null
   readonly compute: BuiltCompute
   readonly engine: Engine
   readonly relay: OutboxRelay

@@ -17,6 +17,7 @@ import {
 import { writeToOutbox } from '../store/index.ts'
 import { buildAccess, type Access } from './build-access.ts'
 import { openEvents } from './build-events/open-events.ts'
+import { startNotifications } from './build-events/start-notifications.ts'
 import { startRelay } from './build-events/start-relay.ts'
 import { buildCompute, type BuiltCompute } from './build-compute.ts'
 import { buildHttp } from './build-http.ts'
@@ -82,6 +83,11 @@ async function build(config: Config, deps: { clock: Clock; logger: Logger }, lif
   const events = await openEvents(config, { clock, ids, logger, metrics }, lifecycle)
   const tasks = new TaskGroup(deps)
   lifecycle.started('background work', async () => await tasks.stop({ timeoutMs: config.server.shutdown_grace_ms }))
+  const shared = config.events.store === 'redis'
+  const notifications =
+    events === null
+      ? null
+      : await startNotifications({ config, clock, ids, logger, metrics, events, shared, lifecycle })
   const relay = startRelay({ config, clock, logger, tasks, store, events })
   const compute = await buildCompute(config, { clock, logger, ids, store: store.store, publish: relay })
   lifecycle.started('compute', async () => await compute.compute.close())
@@ -113,7 +119,7 @@ async function build(config: Config, deps: { clock: Clock; logger: Logger }, lif
   engine.register(hostFailureWorkflow(tools))
   engine.register(instanceFailureWorkflow(tools))
   engine.register(processFailureWorkflow(tools))
-  return { config, clock, ids, logger, metrics, tasks, store, events, compute, engine, relay }
+  return { config, clock, ids, logger, metrics, tasks, store, events, notifications, compute, engine, relay }
 }
 
 /** Sends versioned notifications to a message bus, where one is configured. */

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { Logger } from '../../core/logging.ts'
 import { SystemRandom, type Random } from '../../core/random.ts'
+import { reconnectPauseMs } from '../../store/redis/index.ts'
 import type { EventSpool } from '../spool/spool.ts'
 import type { BridgeRedisFactory, BridgeRedisSettings } from './bridge-redis.ts'
 import type { StartLoop } from './loop-task.ts'
@@ -40,7 +41,7 @@ export const DEFAULT_BRIDGE_CHANNEL = 'mainstay:events'
 
 /** From nothing to half a minute, at random, so that nodes do not come back together. Source: event-stream.md R8. */
 export function fullJitterMs(attempt: number, random: Random = new SystemRandom()): number {
-  return random.next() * Math.min(30_000, 500 * 2 ** (attempt - 1))
+  return reconnectPauseMs(attempt - 1, random.next(), { reconnectMinMs: 500, reconnectMaxMs: 30_000 })
 }
 
 export const DEFAULT_SUBSCRIPTION_POLICY: SubscriptionPolicy = {

@@ -191,6 +191,7 @@ export class EventBridge implements AsyncDisposable {
 
   async #open(): Promise<void> {
     await this.initRedis()
+    this.#subscribe()
     if (this.#link.client === null || this.#outbox.hasLeftovers) this.#seekRedis()
   }
 

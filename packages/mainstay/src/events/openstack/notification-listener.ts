@@ -110,9 +110,14 @@ export class NotificationListener implements AsyncDisposable {
     return [...this.#consumers.keys()]
   }
 
+  /** Whether the broker answers now. */
+  get connected(): boolean {
+    return this.#connection?.connected === true
+  }
+
   /** @throws BrokerUnavailableError while the broker does not answer */
   async check(): Promise<void> {
-    if (this.#connection?.connected === true) return
+    if (this.connected) return
     throw new BrokerUnavailableError(
       `The broker at ${maskUrl(this.#options.url)} does not answer. It is tried again by itself, and keeps notifications meanwhile.`,
     )
