@@ -16,6 +16,14 @@ export interface StreamClientOptions {
   readonly autoPong?: boolean
 }
 
+/** A frame that is an event. */
+export type EventFrame = JsonObject & {
+  readonly n: number
+  readonly seq: number
+  readonly cursor: string
+  readonly event_type: string
+}
+
 /** A WebSocket client, of a library that is not ours, that remembers all it was sent. */
 export class StreamClient {
   readonly frames: JsonObject[] = []
@@ -57,12 +65,12 @@ export class StreamClient {
   }
 
   /** Frames that are events. */
-  get events(): JsonObject[] {
-    return this.frames.filter((frame) => 'event_type' in frame)
+  get events(): EventFrame[] {
+    return this.frames.filter((frame): frame is EventFrame => 'event_type' in frame)
   }
 
   get seqs(): number[] {
-    return this.events.map(({ seq }) => Number(seq))
+    return this.events.map(({ seq }) => seq)
   }
 
   /** Frames of one kind beside events. */

@@ -11,6 +11,7 @@ import {
   UnauthorizedError,
   type Authenticate,
   type HttpApp,
+  type HttpLimits,
 } from '../../http/index.ts'
 import { MemoryTicketStore, type TicketStore } from '../access/tickets.ts'
 import type { EventLog } from '../log.ts'
@@ -26,6 +27,7 @@ export interface StreamLabOptions {
   readonly options?: Partial<Omit<StreamOptions, 'hub'>> & { readonly hub?: Partial<StreamOptions['hub']> }
   readonly authenticate?: Authenticate
   readonly tickets?: TicketStore
+  readonly httpLimits?: Partial<HttpLimits>
 }
 
 /** Everybody is admin. */
@@ -67,12 +69,13 @@ export class StreamLab implements AsyncDisposable {
     options = {},
     authenticate = anybody,
     tickets,
+    httpLimits = {},
   }: StreamLabOptions) {
     this.clock = clock
     this.log = log ?? new MemoryEventLog({ clock })
     const { metrics } = this
     const shared = { clock, ids: new SystemIds(), metrics }
-    this.#app = createHttpApp(shared)
+    this.#app = createHttpApp(shared, { limits: httpLimits })
     this.service = new StreamService(
       {
         ...shared,

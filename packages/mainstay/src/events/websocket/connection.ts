@@ -133,6 +133,12 @@ export class WebSocketConnection implements Outlet, FrameEvents {
       if (now - this.#closingSince >= closeTimeoutMs) this.terminate()
       return
     }
+    // A ping would wait behind what the client has not read: whether it reads at all is the hub's to judge (R21).
+    if (this.#socket.writableLength > 0) {
+      this.#lastHeardAt = now
+      this.#pingedAt = undefined
+      return
+    }
     // Rather early than late, so that a dead client is gone in time although nobody looks in between.
     const silentFor = now - this.#lastHeardAt + everyMs
     if (this.#pingedAt === undefined) {
