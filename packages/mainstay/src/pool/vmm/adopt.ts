@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/logging.ts'
 import type { VmDescriptor as NativeVm } from '../descriptor.ts'
 import { secondsText } from '../seconds.ts'
+import type { PoolConfiguration } from '../options.ts'
 import type { PoolStore } from '../store.ts'
 import { VmDescriptor } from './descriptor.ts'
 import { VmDescriptorNotFound } from './errors.ts'
@@ -14,7 +15,7 @@ export interface AdoptDependencies {
   readonly redis: VmmRedis
   readonly keys: VmmKeys
   /** The native store on the same database and prefix. */
-  readonly store: Pick<PoolStore, 'reindex'>
+  readonly store: Pick<PoolStore, 'configure' | 'reindex'>
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -30,22 +31,25 @@ const ATTEMPTS = 5
 
 /**
  * Makes a pool that the reference left on Redis one of the native store on the same database: each record gets the fields that only
- * the native pool knows, and the indexes are made from the records. Fields of the reference stay as they are, so running uses
- * go on. May be repeated; what is adopted already is not changed again.
+ * the native pool knows, and the indexes are made from the records by the rules of the configuration. Fields of the reference
+ * stay as they are, so running uses go on. May be repeated; what is adopted already is not changed again.
  *
  * The master of the reference must have been stopped. Source: vm-pool.md C18.
  *
- * @param groups the numbers of the groups
+ * @param configuration groups whose ids are numbers are those of the reference
  */
 export async function adoptReferencePool(
-  groups: readonly number[],
+  configuration: PoolConfiguration,
   dependencies: AdoptDependencies,
 ): Promise<Adoption> {
   const { redis, keys, store, clock, logger } = dependencies
-  const names = (await Promise.all(groups.map(async (group) => await redis.sMembers(keys.pool(group))))).flat().sort()
+  const groups = configuration.groups.map(({ id }) => id).filter((id) => /^\d+$/.test(id))
+  const members = await Promise.all(groups.map(async (group) => await redis.sMembers(keys.pool(Number(group)))))
+  const names = members.flat().sort()
   const outcomes = await Promise.all(names.map(async (name) => await adoptVm(name, dependencies)))
   const adopted = names.filter((_, index) => outcomes[index] === true)
   const left = names.filter((_, index) => outcomes[index] === false)
+  await store.configure(configuration, { fence: null })
   await store.reindex({ now: clock.now(), fence: null })
   logger.info({ adopted: adopted.length, left }, `${adopted.length} machines of the reference were adopted`)
   return { adopted, left }
