@@ -32,6 +32,7 @@ export class Channel {
   readonly #pages: Pages
   readonly #chunkBytes: number
   readonly #chunks = new Map<number, Chunk>()
+  #generation = 0
 
   constructor(of: { audience: Audience; dialect: Dialect }, pages: Pages, chunkBytes: number) {
     this.audience = of.audience
@@ -42,6 +43,10 @@ export class Channel {
 
   /** What follows a place, or undefined when that part of the log is not in memory. */
   after(position: number): Chunk | undefined {
+    if (this.#generation !== this.#pages.generation) {
+      this.#generation = this.#pages.generation
+      this.forget()
+    }
     const known = this.#chunks.get(position)
     if (known !== undefined) return known
     const chunk = this.#cut(position)

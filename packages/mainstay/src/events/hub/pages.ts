@@ -56,7 +56,6 @@ export class Pages {
   readonly #loading = new Map<number, Promise<void>>()
   #bytes = 0
   #head = 0
-  /** Counts lost histories: what was read from an older one is thrown away. */
   #generation = 0
 
   constructor(log: Pick<EventLog, 'read'>, options: PagesOptions) {
@@ -72,6 +71,11 @@ export class Pages {
   /** Bytes of event text in memory. */
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** Counts lost histories: what was made of an older one is of no use. */
+  get generation(): number {
+    return this.#generation
   }
 
   /** Takes in what follows the head. @param keep whether anybody will want it soon */
