@@ -7,6 +7,7 @@ import { createLogger } from '../../core/logging.ts'
 import { buildCompute, type ComputeDependencies } from '../build-compute.ts'
 import { dataDirectory, openStore, type BuiltStore } from '../build-store.ts'
 import type { Config } from '../config/schema.ts'
+import { checkBridgeRedis, checkBroker, type NeighbourCheckDeps } from './check-notifications.ts'
 import { commandConfig, type ConfigurationOptions } from './command-config.ts'
 
 export interface CheckOptions extends ConfigurationOptions {
@@ -60,6 +61,20 @@ export async function* check(options: CheckOptions): AsyncGenerator<CheckResult>
     })
   } finally {
     await built.release()
+  }
+  yield* checkNotifications(config, { ...deps, signal: options.signal, timeoutMs: CHECK_TIMEOUT_MS })
+}
+
+/** The sources of other programs' events, where they are configured. */
+async function* checkNotifications(config: Config, deps: NeighbourCheckDeps): AsyncGenerator<CheckResult> {
+  const { openstack, bridge } = config.events
+  if (openstack.url !== '') {
+    const remedy = 'See that RabbitMQ runs, and that events.openstack.url has the right user, password and vhost.'
+    yield await attempt('message broker', remedy, async () => await checkBroker(config, deps))
+  }
+  if (bridge.input_channel !== '' || bridge.output_channel !== '') {
+    const remedy = 'See that Redis runs, and that events.bridge.redis_url is right.'
+    yield await attempt('event bridge', remedy, async () => await checkBridgeRedis(config, deps))
   }
 }
 
