@@ -65,30 +65,20 @@ export class StreamService {
     this.#options = options
     this.hub = new EventHub(deps, options.hub)
     this.#tickets = new Tickets({ ...deps, store: deps.tickets }, { lifetimeMs: options.ticketLifetimeMs })
-    this.#gate = new Gate(
-      { ...deps, tickets: this.#tickets },
-      {
-        allowedOrigins: options.allowedOrigins,
-        anonymous: options.anonymous,
-        timeoutMs: options.authenticationTimeoutMs,
-      },
-    )
+    this.#gate = this.#makeGate(deps.authenticate, options.anonymous)
     this.#limits = new ConnectionLimits(options.connections)
     this.#keeper = new ConnectionKeeper(deps.clock)
     this.#upgrades = new UpgradeRoutes(deps.logger)
     this.#tasks = new TaskGroup(deps)
     this.#cloudEvents = cloudEventsFormat(deps, options.cloudEvents)
     const plain = dialectsOf(nativeFormat)
-    this.addEndpoint(
-      {
-        path: STREAM_PATH,
-        plain,
-        protocols: { [NATIVE_PROTOCOL]: plain, [CLOUDEVENTS_PROTOCOL]: dialectsOf(this.#cloudEvents) },
-        obeyQuery: true,
-        converse: nativeConversation(this.#gate, options.filter),
-      },
-      this.#gate,
-    )
+    this.addEndpoint({
+      path: STREAM_PATH,
+      plain,
+      protocols: { [NATIVE_PROTOCOL]: plain, [CLOUDEVENTS_PROTOCOL]: dialectsOf(this.#cloudEvents) },
+      obeyQuery: true,
+      converse: nativeConversation(this.#gate, options.filter),
+    })
   }
 
   /** How many connections are open, of all kinds. */
@@ -96,8 +86,13 @@ export class StreamService {
     return this.#limits.open
   }
 
-  /** Another WebSocket path. @param gate who may come in; the same as everywhere unless given */
-  addEndpoint(endpoint: EndpointOptions, gate: Gate = this.#gate): void {
+  /**
+   * Another WebSocket path.
+   *
+   * @param anonymous where nobody who comes by this path is asked who they are: what is said of them
+   */
+  addEndpoint(endpoint: EndpointOptions, anonymous?: { readonly authenticate: Authenticate }): void {
+    const gate = anonymous === undefined ? this.#gate : this.#makeGate(anonymous.authenticate, true)
     const deps = { ...this.#deps, hub: this.hub, gate, limits: this.#limits, keeper: this.#keeper }
     this.#upgrades.add(endpoint.path, webSocketEndpoint(deps, endpoint, this.#options))
   }
@@ -140,6 +135,11 @@ export class StreamService {
     this.#keeper.terminateAll()
     this.#detach?.()
     await Promise.all([this.hub.stop({ timeoutMs }), this.#tasks.stop({ timeoutMs })])
+  }
+
+  #makeGate(authenticate: Authenticate, anonymous: boolean): Gate {
+    const { allowedOrigins, authenticationTimeoutMs: timeoutMs } = this.#options
+    return new Gate({ ...this.#deps, authenticate, tickets: this.#tickets }, { allowedOrigins, anonymous, timeoutMs })
   }
 
   /** Waits until all connections have closed, or have had time to. */

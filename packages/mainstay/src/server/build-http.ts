@@ -8,6 +8,7 @@ import {
   type HttpApp,
   type OperationsDeps,
 } from '../http/index.ts'
+import type { StreamService } from '../events/stream-service.ts'
 import { findWorkflow, workflowHistory } from '../journal/index.ts'
 import { RecoveryDesk, progressDetails, recoveryRoutes, startRecovery } from '../recovery/index.ts'
 import type { Queries } from '../store/index.ts'
@@ -18,11 +19,16 @@ import type { Parts } from './parts.ts'
 import { simulationRoutes } from './simulation-routes.ts'
 
 /** Makes the HTTP server with the routes of the roles that this process has. @throws InvalidInputError */
-export async function buildHttp(parts: Parts, access: Access, notifier: Notifier | undefined): Promise<HttpApp> {
+export async function buildHttp(
+  parts: Parts,
+  access: Access,
+  { notifier, stream }: { notifier: Notifier | undefined; stream: StreamService | null },
+): Promise<HttpApp> {
   const { config, clock, ids, logger, metrics, engine, relay, tasks } = parts
   const { store } = parts.store
   const app = createHttpApp({ clock, ids, metrics }, httpOptions(parts))
-  registerOperations(app, { metrics, ...healthChecks(parts) })
+  registerOperations(app, { metrics, ...healthChecks(parts, stream) })
+  await stream?.serve(app)
   if (!config.server.roles.includes('api')) return app
   const wake = (): void => {
     engine.poke()
@@ -85,11 +91,14 @@ function attemptsThatFailed(relay: Publish): Publish {
 }
 
 /** What must hold before requests are sent here, and what is only told of. */
-function healthChecks({ config, store, events, notifications }: Parts): Pick<OperationsDeps, 'readiness' | 'notices'> {
+function healthChecks(
+  { config, store, events, notifications }: Parts,
+  stream: StreamService | null,
+): Pick<OperationsDeps, 'readiness' | 'notices'> {
   const readiness = { store: async () => void (await store.store.version()), ...notifications?.readiness }
   if (events === null) return { readiness }
   const { notices } = notifications ?? {}
-  const checks = { events: events.check }
+  const checks = { events: events.check, event_stream: async () => stream?.hub.assertReady() }
   return config.events.needed_for_ready
     ? { readiness: { ...readiness, ...checks }, notices }
     : { readiness, notices: { ...notices, ...checks } }

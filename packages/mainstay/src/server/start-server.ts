@@ -17,6 +17,7 @@ import {
 import { writeToOutbox } from '../store/index.ts'
 import { buildAccess, type Access } from './build-access.ts'
 import { openEvents } from './build-events/open-events.ts'
+import { openStream } from './build-events/open-stream.ts'
 import { startNotifications } from './build-events/start-notifications.ts'
 import { startRelay } from './build-events/start-relay.ts'
 import { buildCompute, type BuiltCompute } from './build-compute.ts'
@@ -61,9 +62,15 @@ export async function startServer(config: Config, dependencies: StartDependencie
       lifecycle.started('recovery engine', async () => await parts.engine.stop())
     }
     if (config.server.roles.includes('pool')) await startPool(parts, lifecycle)
-    const app = await buildHttp(parts, access, startNotifier(parts, lifecycle))
+    const stream = openStream(parts, access)
+    const app = await buildHttp(parts, access, { notifier: startNotifier(parts, lifecycle), stream })
     const url = await listenOn(app, address)
     lifecycle.started('http server', async () => await stopServing(app, { clock, timeoutMs: gracefulMs }))
+    if (stream !== null) {
+      stream.start()
+      // Before the server: it would wait for open streams, and their clients are to be told first.
+      lifecycle.started('event stream', async () => await stream.stop({ timeoutMs: graceMs }))
+    }
     const stop = async (): Promise<void> => await lifecycle.stop({ timeoutMs: gracefulMs + graceMs })
     return { url, banner: banner(url, parts, access), compute: parts.compute, stop }
   } catch (error) {

@@ -5,6 +5,7 @@ import { MainstayError, errorMessage } from '../core/errors.ts'
 import { StoreSchemaError } from './errors.ts'
 import { initialTables } from './migrations/0001-initial.ts'
 import { webhookTables } from './migrations/0002-webhooks.ts'
+import { eventTicketTable } from './migrations/0003-event-tickets.ts'
 import type { Queries, Store } from './store.ts'
 
 /** A migration that is told for which database it runs, because a few column types have two names. */
@@ -14,6 +15,7 @@ export type MigrationFor = (kind: Store['kind']) => Migration
 const MIGRATIONS: Readonly<Record<string, MigrationFor>> = {
   '0001-initial': initialTables,
   '0002-webhooks': webhookTables,
+  '0003-event-tickets': eventTicketTable,
 }
 
 /**

@@ -19,6 +19,7 @@ export interface Schema {
   event_outbox: EventOutboxTable
   webhooks: WebhookTable
   webhook_dead_letters: WebhookDeadLetterTable
+  event_tickets: EventTicketTable
 }
 
 interface SoftDeletedRow {
@@ -188,4 +189,13 @@ export interface WebhookDeadLetterTable {
   attempts: number
   reason: string
   at: number
+}
+
+/** Tickets of the event stream that nobody has used yet. */
+export interface EventTicketTable {
+  /** Of the ticket, so that what is stored opens nothing. */
+  digest: string
+  /** Whose it is, as JSON without the token. */
+  principal: string
+  expires_at: number
 }

@@ -8,14 +8,23 @@ import { UnauthorizedError } from '../../http/errors.ts'
 /** Who somebody is, without the proof of it. */
 export type Principal = Omit<RequestContext, 'authToken'>
 
+/** A ticket that was not used yet. */
+export interface KeptTicket {
+  readonly principal: Principal
+  /** Milliseconds since the Unix epoch. */
+  readonly expiresAtMs: number
+}
+
 /** Keeps tickets until they are taken; every node of an installation uses the same one. */
 export interface TicketStore {
-  /** @param key a digest of the ticket, so that what is stored opens nothing */
-  put(key: string, principal: Principal, expiresAtMs: number): Promise<void>
-  /** The principal, once; undefined when there is no such ticket. */
-  take(key: string): Promise<{ principal: Principal; expiresAtMs: number } | undefined>
-  /** Forgets those that nobody has used in time. */
-  purge(nowMs: number): Promise<void>
+  /**
+   * Keeps a ticket, and forgets those that nobody has used in time.
+   *
+   * @param digest of the ticket, so that what is stored opens nothing
+   */
+  put(digest: string, ticket: KeptTicket, nowMs: number): Promise<void>
+  /** Gives a ticket, once; undefined when there is none. */
+  take(digest: string): Promise<KeptTicket | undefined>
 }
 
 export interface Ticket {
@@ -48,8 +57,7 @@ export class Tickets {
     const now = this.#clock.now()
     const expiresAtMs = Math.min(now + this.#lifetimeMs, principal.authExpiresAtMs ?? Infinity)
     const ticket = `${this.#ids.random()}${this.#ids.random()}`.replaceAll('-', '')
-    await this.#store.purge(now)
-    await this.#store.put(digest(ticket), principal, expiresAtMs)
+    await this.#store.put(digest(ticket), { principal, expiresAtMs }, now)
     return { ticket, expiresAtMs }
   }
 
@@ -73,19 +81,16 @@ function digest(ticket: string): string {
 
 /** Tickets of one process. */
 export class MemoryTicketStore implements TicketStore {
-  readonly #kept = new Map<string, { principal: Principal; expiresAtMs: number }>()
+  readonly #kept = new Map<string, KeptTicket>()
 
-  async put(key: string, principal: Principal, expiresAtMs: number): Promise<void> {
-    this.#kept.set(key, { principal, expiresAtMs })
+  async put(digest: string, ticket: KeptTicket, nowMs: number): Promise<void> {
+    for (const [each, { expiresAtMs }] of this.#kept) if (expiresAtMs <= nowMs) this.#kept.delete(each)
+    this.#kept.set(digest, ticket)
   }
 
-  async take(key: string): Promise<{ principal: Principal; expiresAtMs: number } | undefined> {
-    const found = this.#kept.get(key)
-    this.#kept.delete(key)
+  async take(digest: string): Promise<KeptTicket | undefined> {
+    const found = this.#kept.get(digest)
+    this.#kept.delete(digest)
     return found
-  }
-
-  async purge(nowMs: number): Promise<void> {
-    for (const [key, { expiresAtMs }] of this.#kept) if (expiresAtMs <= nowMs) this.#kept.delete(key)
   }
 }

@@ -5,6 +5,7 @@ import { DEFAULT_REPEAT_WINDOW as REPEATS, DEFAULT_RETENTION as RETENTION } from
 import { DEFAULT_SPOOL_BYTES } from '../../events/spool/spool.ts'
 import { BridgeEventsSection, OpenstackEventsSection } from './openstack-events-schema.ts'
 import { closed, count, flag, text } from './option-kinds.ts'
+import { StreamSection } from './stream-schema.ts'
 
 /** The event stream. */
 export const EventsSection = Type.Object(
@@ -54,6 +55,7 @@ export const EventsSection = Type.Object(
       true,
     ),
     heartbeat_source: text('What heartbeats of the compatible endpoint give as their source.', 'mainstay'),
+    stream: StreamSection,
     openstack: OpenstackEventsSection,
     bridge: BridgeEventsSection,
   },
