@@ -1,5 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
-
 import { expect, test } from 'vitest'
 
 import { SeededRandom } from '../core/random.ts'
@@ -7,6 +5,7 @@ import { openMemoryPool } from './memory/store.ts'
 import { groupRules, poolRules, type PoolConfiguration } from './options.ts'
 import type { Leadership, PoolStore } from './store.ts'
 import { brokenRules } from './testing/broken-rules.ts'
+import { differingParts } from './testing/differing-parts.ts'
 import { START, type PoolFactory } from './testing/lab.ts'
 import { outcomeOf, randomOperation, type Operation } from './testing/random-operation.ts'
 
@@ -85,12 +84,12 @@ interface Asked {
 
 interface Difference {
   readonly where: string
-  readonly expected: unknown
-  readonly found: unknown
+  readonly parts: readonly string[]
 }
 
 function difference(where: string, found: unknown, expected: unknown): Difference | null {
-  return isDeepStrictEqual(found, expected) ? null : { where, expected, found }
+  const parts = differingParts(found, expected)
+  return parts.length === 0 ? null : { where, parts: parts.slice(0, 20) }
 }
 
 /** Runs the operations on both. @returns where they part; null when they never do */

@@ -125,7 +125,7 @@ export function randomOperation(scene: Scene): Operation {
           count: chance(0.1) ? integerBetween(random, 2, 3) : 1,
           preemptible: chance(0.4),
           reattach: chance(0.3),
-          waitUntil: chance(0.6) ? now + integerBetween(random, 1, 20_000) : null,
+          waitUntil: chance(0.4) ? now + integerBetween(random, 1, 8000) : null,
         }
         return (store) => store.acquire(request)
       },
@@ -139,18 +139,24 @@ export function randomOperation(scene: Scene): Operation {
       },
     ],
     [
-      5,
+      2,
       () => {
         const vm = vmIn('in_use')
         const input = { ...at, name: name(vm), token: token(vm) }
         return (store) => store.heartbeat(input)
       },
     ],
-    [3, () => bind(names('in_use'), (each) => (store) => store.reclaim({ ...by, names: each }))],
+    [6, () => bind(names('in_use'), (each) => (store) => store.reclaim({ ...by, names: each }))],
     [
       1,
       () => {
-        const input = { ...at, taskId: 'task-1', owner, worker: 'v', leaseToken: scene.next() }
+        const input = {
+          ...at,
+          taskId: `task-${integerBetween(random, 1, 5)}`,
+          owner,
+          worker: 'v',
+          leaseToken: scene.next(),
+        }
         return (store) => store.reattach(input)
       },
     ],

@@ -73,11 +73,11 @@ async function refusalsOf(turn: Turn, request: PoolRequest): Promise<readonly Re
   return pick.vms === null ? pick.refusals : [{ kind: 'queue', group: null, limit: null, count: null }]
 }
 
-function mayWait({ waitUntil }: AcquireRequest): boolean {
+export function mayWait({ waitUntil }: AcquireRequest): boolean {
   return waitUntil !== undefined && waitUntil !== null
 }
 
-function asRequest(input: AcquireRequest, now: number): PoolRequest {
+export function asRequest(input: AcquireRequest, now: number): PoolRequest {
   return {
     id: input.id,
     status: 'waiting',

@@ -41,8 +41,13 @@ export async function expireRequests(turn: Turn, input: ByMaster & { readonly li
   requireFence(turn, input.fence)
   const { requestRetentionMs } = poolRulesOf(turn)
   for (const request of await turn.tables.overdueRequests(turn.now, requestRetentionMs, input.limit)) {
-    if (request.status !== 'waiting') await turn.tables.dropRequest(request)
-    else await end(turn, request, 'expired', 'it waited for as long as it wanted to')
+    if (request.status !== 'waiting') {
+      await turn.tables.dropRequest(request)
+      continue
+    }
+    // Unless it was served just now, by what an earlier one had kept.
+    const still = await turn.tables.request(request.id)
+    if (still?.status === 'waiting') await end(turn, still, 'expired', 'it waited for as long as it wanted to')
   }
 }
 

@@ -1,0 +1,88 @@
+-- Changes of requests that wait. Mirrors transitions/queue.ts and preempt.ts.
+--
+-- input   { verb: 'cancel' | 'reorder' | 'expire' | 'serve' | 'preempt', fence?, id?, … what the verb needs }
+-- result  { done }; error 'fenced' | 'request' | 'ended', with the id and the status
+
+if not may_write(input.fence) then return fail('fenced') end
+
+-- A request that waits, or nil and the answer why it is not that.
+local function require_waiting(id)
+  local request = request_of(id)
+  if not request then
+    if call('EXISTS', P .. 'n:leases::' .. id) == 1 then return nil, fail('ended', { id = id, status = 'granted' }) end
+    return nil, fail('request', { id = id })
+  end
+  if request.status ~= 'waiting' then return nil, fail('ended', { id = id, status = request.status }) end
+  return request
+end
+
+local function finish(request, status, reason)
+  end_request(request, status, reason)
+  tell_request('request.' .. status, request, reason)
+  -- A gang that goes lets go of the machines that were kept for it.
+  if request.count > 1 then serve_groups(request.groups) end
+end
+
+local verbs = {}
+
+function verbs.cancel()
+  local request, refusal = require_waiting(input.id)
+  if not request then return refusal end
+  finish(request, 'cancelled', input.reason)
+end
+
+function verbs.reorder()
+  local request, refusal = require_waiting(input.id)
+  if not request then return refusal end
+  local before = nil
+  if some(input.ahead) then
+    before, refusal = require_waiting(input.ahead)
+    if not before then return refusal end
+  end
+  stand(request, false)
+  request.priority = some(input.priority) or (before and before.priority) or request.priority
+  if before then request.rankAt = before.rankAt - 1 end
+  stand(request, true)
+  write_request(request)
+  tell_request('request.reordered', request)
+  serve_groups(request.groups, request.owner)
+end
+
+function verbs.expire()
+  local retention = pool_rules().requestRetentionMs
+  local found = {}
+  local function find(key, delay, ended)
+    local upto = integer(now - delay)
+    local flat_list = call('ZRANGEBYSCORE', P .. key, '-inf', upto, 'WITHSCORES', 'LIMIT', 0, input.limit)
+    for index = 1, #flat_list, 2 do
+      found[#found + 1] = { id = flat_list[index], at = tonumber(flat_list[index + 1]) + delay, ended = ended }
+    end
+  end
+  find('n:requests:until', 0, false)
+  find('n:requests:ended', retention, true)
+  table.sort(found, function(a, b)
+    if a.at ~= b.at then return a.at < b.at end
+    return a.id < b.id
+  end)
+  for index = 1, math.min(#found, input.limit) do
+    local request = request_of(found[index].id)
+    if found[index].ended then
+      drop_request(request)
+    elseif request.status == 'waiting' then
+      -- Unless it was served just now, by what an earlier one had kept.
+      finish(request, 'expired', 'it waited for as long as it wanted to')
+    end
+  end
+end
+
+function verbs.serve()
+  serve_groups(input.groups, true)
+end
+
+function verbs.preempt()
+  local request, refusal = require_waiting(input.id)
+  if not request then return refusal end
+  preempt_for(request)
+end
+
+return verbs[input.verb]() or answer({ done = true })

@@ -1,0 +1,94 @@
+import type { RedisReply } from '../../store/redis/index.ts'
+import { DEFAULT_GROUP_RULES, type GroupRules } from '../options.ts'
+import { joined, placements } from '../placements.ts'
+import { queueScore } from '../rank.ts'
+import type { PoolRequest } from '../request.ts'
+import { parseSeconds } from '../seconds.ts'
+import { fieldsOf, readVm } from './fields.ts'
+import { escaped, namesOfRecords, scan, type Asked } from './names.ts'
+import { listOf, readObject, readRequest } from './reply.ts'
+import type { PoolRunner } from './runner.ts'
+
+/** Keys that are no index: rules, records, what happened. */
+const NO_INDEX =
+  /^(?:n:(?:config|leader|changes.*|request::.*|failure-holds|partial|queue:served)|vm_instance:.*|vm_pool:.*|vm_pool_info:.*|server_info:.*)$/
+
+/**
+ * Where the indexes differ from a recount of the records. Reads everything, and is right only while nobody writes.
+ *
+ * Source: vm-pool.md C1.
+ */
+export async function verifyIndexes(runner: PoolRunner): Promise<string[]> {
+  const { connection, prefix } = runner
+  const { pool, groups } = await runner.configuration()
+  const started = await connection.ask(['HGET', `${prefix}server_info:hset::`, 'server_start_timestamp'])
+  const serverStartedAt = parseSeconds(typeof started === 'string' ? started : null)
+  const wanted = new Map<string, number>()
+  const add = (line: string, by: number): void => void wanted.set(line, (wanted.get(line) ?? 0) + by)
+  for (const name of await namesOfRecords(connection, prefix)) {
+    const reply = await connection.ask(['HGETALL', `${prefix}vm_instance:hset::${name}`])
+    const vm = readVm(name, fieldsOf(listOf(reply) as readonly string[]))
+    if (vm === null) continue
+    const found = placements(vm, rulesOf(groups, vm.group), serverStartedAt ?? 0)
+    for (const { index, score } of found.indexes) add(`${index} ${name}`, score)
+    for (const { table, field } of found.counts) add(`${table} ${field}`, 1)
+    add(`vm_pool:set::${vm.group} ${name}`, 0)
+  }
+  const requests = await allRequests(connection, prefix)
+  for (const request of requests) placeRequest(request, pool.ageingMs, add)
+  const kept = await keptIndexes(connection, prefix)
+  return [
+    ...[...kept]
+      .filter(([line, score]) => wanted.get(line) !== score)
+      .map(([line, score]) => `kept: ${line} ${score}, recount: ${wanted.get(line)}`),
+    ...[...wanted].filter(([line]) => !kept.has(line)).map(([line, score]) => `missing: ${line} ${score}`),
+  ]
+}
+
+function placeRequest(request: PoolRequest, ageingMs: number, add: (line: string, by: number) => void): void {
+  const { id, owner, sandbox } = request
+  if (request.status !== 'waiting') {
+    add(`n:requests:ended ${id}`, request.endedAt ?? 0)
+    return
+  }
+  const score = queueScore(request, ageingMs)
+  for (const group of request.groups) {
+    add(`n:queue:own::${joined(group, owner)} ${id}`, score)
+    add(`n:queue:line::${joined(group, owner, sandbox)} ${id}`, score)
+    add(`n:queue:owners::${joined(group)} ${owner}`, 0)
+    add(`n:queue:groups ${group}`, 0)
+  }
+  add(`n:requests ${id}`, request.submittedAt)
+  add(`n:requests:until ${id}`, request.waitUntil)
+  add(`n:queue:count ${owner}`, 1)
+}
+
+async function allRequests(connection: Asked, prefix: string): Promise<PoolRequest[]> {
+  const found: PoolRequest[] = []
+  for (const key of await scan(connection, `${escaped(prefix)}n:request::*`)) {
+    const reply = await connection.ask(['GET', key])
+    if (typeof reply === 'string') found.push(readRequest(readObject(reply)))
+  }
+  return found
+}
+
+async function keptIndexes(connection: Asked, prefix: string): Promise<Map<string, number>> {
+  const kept = new Map<string, number>()
+  for (const key of await scan(connection, `${escaped(prefix)}*`)) {
+    const name = key.slice(prefix.length)
+    if (name.startsWith('vm_pool:set::')) {
+      for (const member of listOf(await connection.ask(['SMEMBERS', key]))) kept.set(`${name} ${String(member)}`, 0)
+      continue
+    }
+    if (NO_INDEX.test(name)) continue
+    const isSet = (await connection.ask(['TYPE', key])) === 'zset'
+    const reply: RedisReply = await connection.ask(isSet ? ['ZRANGE', key, '0', '-1', 'WITHSCORES'] : ['HGETALL', key])
+    const flat = listOf(reply) as readonly string[]
+    for (let index = 0; index + 1 < flat.length; index += 2) kept.set(`${name} ${flat[index]}`, Number(flat[index + 1]))
+  }
+  return kept
+}
+
+function rulesOf(groups: readonly GroupRules[], group: string): GroupRules {
+  return groups.find(({ id }) => id === group) ?? { ...DEFAULT_GROUP_RULES, id: group }
+}
