@@ -45,7 +45,7 @@ export class MemoryHistory {
       const stored = new StoredEvent(place, storedText(event), event)
       this.#kept.push({ event: stored, id: event.id, at })
       this.#places.set(event.id, place.seq)
-      this.#seen.set(event.source_event_id, at)
+      this.#seen.set(event.source_event_id, Math.max(at, now))
       this.#bytes += stored.text.length
       this.#lastAt = at
       added.push(stored)

@@ -10,6 +10,7 @@ local epoch, head = open_history(log, state, ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local now, window_ms, window_events = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local last_at = tonumber(redis.call('HGET', state, 'at') or '0')
 local bytes = tonumber(redis.call('HGET', state, 'bytes') or '0')
+local before = redis.call('HGET', state, 'id') or ''
 local reply = { epoch }
 
 redis.call('ZREMRANGEBYSCORE', seen, '-inf', '(' .. text(now - window_ms))
@@ -21,9 +22,11 @@ for index = 8, #ARGV, 4 do
     head = head + 1
     last_at = math.max(last_at, tonumber(ARGV[index + 3]))
     local seq = text(head)
-    redis.call('XADD', log, seq .. '-0', 'e', ARGV[index], 'i', ARGV[index + 2], 'a', text(last_at), 'p', epoch)
-    redis.call('ZADD', seen, text(last_at), source_id)
-    redis.call('HSET', ids, ARGV[index + 2], seq)
+    local id = ARGV[index + 2]
+    redis.call('XADD', log, seq .. '-0', 'e', ARGV[index], 'i', id, 'a', text(last_at), 'p', epoch, 'b', before)
+    redis.call('ZADD', seen, text(math.max(last_at, now)), source_id)
+    redis.call('HSET', ids, id, seq)
+    before = id
     bytes = bytes + #ARGV[index]
     reply[#reply + 1] = seq
   end
@@ -32,5 +35,5 @@ local surplus = redis.call('ZCARD', seen) - window_events
 if surplus > 0 then
   redis.call('ZREMRANGEBYRANK', seen, 0, surplus - 1)
 end
-redis.call('HSET', state, 'head', text(head), 'at', text(last_at), 'bytes', text(bytes))
+redis.call('HSET', state, 'head', text(head), 'at', text(last_at), 'bytes', text(bytes), 'id', before)
 return reply

@@ -30,6 +30,8 @@ export interface RedisEntry {
   readonly id: string
   /** The epoch in which it was appended. */
   readonly epoch: string
+  /** The id of the event before it, empty where there was none. */
+  readonly before: string
 }
 
 export interface RedisNewEntry {
@@ -131,8 +133,8 @@ export class LogCommands {
     return entries.map(([id, fields]) => {
       const values = new Map<string, string>()
       for (let index = 0; index < fields.length; index += 2) values.set(fields[index]!, fields[index + 1]!)
-      const [text = '', event = '', epoch = ''] = ['e', 'i', 'p'].map((name) => values.get(name))
-      return { seq: Number.parseInt(id, 10), text, id: event, epoch }
+      const [text = '', event = '', epoch = '', before = ''] = ['e', 'i', 'p', 'b'].map((name) => values.get(name))
+      return { seq: Number.parseInt(id, 10), text, id: event, epoch, before }
     })
   }
 }

@@ -1,8 +1,8 @@
 -- Prelude of the other scripts: whether the history that a node knows is still there.
 --
 -- Keys of one log (one hash tag): the stream `log` with entries `<seq>-0`, fields e (text of the event), i (its id),
--- a (when it was taken in, unix ms), p (the epoch in which it was appended); the hash `state` with epoch, head, at,
--- bytes; the sorted set `seen` of source ids by the time of their event; the hash `ids` from event id to seq.
+-- a (when it was taken in, unix ms), p (the epoch in which it was appended), b (the id of the event before it, by which
+-- a reader knows that it follows what it has read); the hash `state` with epoch, head, at, bytes, id; the sorted set `seen` of source ids by the time of their event; the hash `ids` from event id to seq.
 --
 -- A history is lost when there is no epoch, when its head is lower than a place that the node has seen, or when
 -- that place now holds another event. Then a new epoch begins; places already taken are never given out again in the

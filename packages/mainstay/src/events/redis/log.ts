@@ -189,6 +189,8 @@ export class RedisEventLog implements EventLog {
     const { epoch, head } = this.#feed
     if (entries.length === 0 || entries.some((entry) => entry.epoch !== epoch)) return false
     const fresh = entries.filter(({ seq }) => seq > head)
+    const [next] = fresh
+    if (next?.seq === head + 1 && this.#headId !== '' && next.before !== this.#headId) return false
     this.#headId = fresh.at(-1)?.id ?? this.#headId
     this.#feed.announce(fresh.map(({ seq, text }) => new StoredEvent({ seq, epoch }, text)))
     return true
