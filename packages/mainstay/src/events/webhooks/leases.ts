@@ -38,7 +38,11 @@ export async function claimWebhooks(
       .select(['id', 'fence'])
       .where('active', '=', 1)
       .where((eb) =>
-        eb.or([eb('lease_owner', 'is', null), alone ? eb('lease_owner', '!=', owner) : eb('lease_until', '<', now)]),
+        eb.or([
+          eb('lease_owner', 'is', null),
+          // An own lease that was renewed too late is still an own one as long as nobody else has taken it.
+          eb.and([eb('lease_owner', '!=', owner), ...(alone ? [] : [eb('lease_until', '<', now)])]),
+        ]),
       )
   if ((await free(store.read).limit(1).execute()).length === 0) return []
   return await store.write(async (queries) => {
