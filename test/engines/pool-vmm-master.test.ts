@@ -289,6 +289,22 @@ describe.each(FORMS)('the master (vm-pool.md A6), $form form', ({ form }) => {
     await running
   })
 
+  test('B-13 a mark that could not be made at the start is made before the first cycle, over that of an earlier master', async () => {
+    const { pool, manager, master } = await newPool(form)
+    await pool.serverStartedAt(3)
+    const cycle = double(master, 'doCycle').mockResolvedValue(undefined)
+    double(manager, 'markServerStart').mockRejectedValueOnce(new Error('Redis is away'))
+    pool.at(20)
+    const running = master.run()
+    await vi.waitFor(() => expect(pool.clock.pending).toBe(1), { timeout: 30_000 })
+    expect(await manager.serverStart()).toBe('3')
+    await pool.clock.advance(10_000)
+    await vi.waitFor(() => expect(cycle).toHaveBeenCalledTimes(1), { timeout: 30_000 })
+    expect(await manager.serverStart()).toBe('30')
+    await master.terminate()
+    await running
+  })
+
   test('B-14 its end is the end of spawner and checker, and of the sleep between cycles', async () => {
     const { pool, spawner, checker, master } = await newPool(form)
     expect(master.killReceived).toBe(false)

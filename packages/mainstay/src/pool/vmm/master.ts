@@ -65,15 +65,21 @@ export class VmMaster {
     }
     this.#stopping = new AbortController()
     this.killReceived = false
-    await this.#step('markServerStart', async () => await this.#manager.markServerStart())
+    let marked = false
+    const mark = async (): Promise<void> => {
+      await this.#manager.markServerStart()
+      marked = true
+    }
+    await this.#step('markServerStart', mark)
     while (!this.killReceived) {
       await this.#clock
         .sleep(this.#options.vmCycleTimeout * 1000, { signal: this.#stopping.signal })
         .catch(ignoreWhen(this.#stopping.signal))
       if (this.#stopping.signal.aborted) return
       try {
-        // Redis was away at the start, or has lost its data since: without the mark nothing could be handed out.
-        if ((await this.#manager.serverStart()) === null) await this.#manager.markServerStart()
+        // Redis was away at the start, or has lost its data since: without a mark nothing could be handed out, and with
+        // that of an earlier master too much.
+        if (!marked || (await this.#manager.serverStart()) === null) await mark()
         await this.doCycle()
       } catch (error) {
         this.#logger.error({ err: error }, `A cycle of the pool failed: ${errorMessage(error)}`)
