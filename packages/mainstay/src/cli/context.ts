@@ -24,6 +24,8 @@ export interface CliContext extends CommandContext {
   readonly clock: Clock
   /** Aborted by SIGINT and SIGTERM. */
   readonly signal: AbortSignal
+  /** Calls `reload` whenever the user asks for the configuration to be read again (SIGHUP), until disposed. */
+  readonly onReload?: (reload: () => void) => Disposable
   /** Brings the whole product, for the commands that run it here. */
   readonly loadServer: () => Promise<Partial<ServerModule>>
 }

@@ -24,5 +24,9 @@ process.exitCode = await runCli(process.argv.slice(2), {
   process: { stdout: process.stdout, stderr: process.stderr, env },
   clock: new SystemClock(),
   signal: stop.signal,
+  onReload: (reload) => {
+    process.on('SIGHUP', reload)
+    return { [Symbol.dispose]: () => void process.off('SIGHUP', reload) }
+  },
   loadServer,
 })

@@ -3,6 +3,13 @@ import type { RouteOptions } from 'fastify'
 import type { JsonObject } from '../core/json.ts'
 import type { HttpApp } from './app.ts'
 
+declare module 'fastify' {
+  interface FastifySchema {
+    /** What the route does, for the OpenAPI document. */
+    readonly description?: string
+  }
+}
+
 const routes = new WeakMap<object, RouteOptions[]>()
 
 /** Remembers every route that is registered from now on, so that it can be described. */

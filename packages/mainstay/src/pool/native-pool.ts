@@ -122,9 +122,20 @@ export class NativePool {
     })
   }
 
+  /** Whether this process leads the pool now. */
+  get leads(): boolean {
+    return this.#leads
+  }
+
+  get healthOptions(): ProviderFleet['healthOptions'] {
+    return this.#parts.fleet.healthOptions
+  }
+
   /** Begins to watch; with `lead` also to stand by as a master. */
-  start({ lead }: { readonly lead: boolean }): void {
-    const { tasks, metrics } = this.#parts
+  async start({ lead }: { readonly lead: boolean }): Promise<void> {
+    const { tasks, metrics, fleet } = this.#parts
+    // Before the first cycle, so that nothing is made where it should not be.
+    await this.#marks.apply(fleet, this.#enabledSince)
     this.watch.on((news) => {
       if (this.#leads && news.kind === 'change') metrics.changed(news.change)
     })

@@ -10,10 +10,12 @@ import {
 } from '../http/index.ts'
 import type { StreamService } from '../events/stream-service.ts'
 import { findWorkflow, workflowHistory } from '../journal/index.ts'
+import { poolRoutes } from '../pool/routes/index.ts'
 import { RecoveryDesk, progressDetails, recoveryRoutes, startRecovery } from '../recovery/index.ts'
 import type { Queries } from '../store/index.ts'
 import type { Access } from './build-access.ts'
 import { serveNotifications } from './build-events/serve-notifications.ts'
+import type { BuiltPool } from './build-pool/start-native-pool.ts'
 import type { Config } from './config/schema.ts'
 import type { Parts } from './parts.ts'
 import { simulationRoutes } from './simulation-routes.ts'
@@ -22,7 +24,7 @@ import { simulationRoutes } from './simulation-routes.ts'
 export async function buildHttp(
   parts: Parts,
   access: Access,
-  { notifier, stream }: { notifier: Notifier | undefined; stream: StreamService | null },
+  { notifier, stream, pool }: { notifier: Notifier | undefined; stream: StreamService | null; pool: BuiltPool | null },
 ): Promise<HttpApp> {
   const { config, clock, ids, logger, metrics, engine, relay, tasks } = parts
   const { store } = parts.store
@@ -38,6 +40,7 @@ export async function buildHttp(
   const native = { clock, logger, authenticate: access.authenticate }
   await registerNative(app, native, (routes) => {
     recoveryRoutes(routes, desk)
+    if (pool !== null) poolRoutes(routes, pool.routes)
     if (parts.compute.simulated !== null) simulationRoutes(routes, parts.compute.simulated)
   })
   await serveNotifications(app, native, parts)

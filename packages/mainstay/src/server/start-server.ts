@@ -22,6 +22,7 @@ import { startNotifications } from './build-events/start-notifications.ts'
 import { startRelay } from './build-events/start-relay.ts'
 import { buildCompute, type BuiltCompute } from './build-compute.ts'
 import { buildHttp } from './build-http.ts'
+import type { BuiltPool } from './build-pool/start-native-pool.ts'
 import { startPool } from './build-pool/start-pool.ts'
 import { openStore } from './build-store.ts'
 import { recoveryPolicy } from './config/policy.ts'
@@ -35,6 +36,8 @@ export interface RunningServer {
   /** Lines for a person who started it by hand. */
   readonly banner: readonly string[]
   readonly compute: BuiltCompute
+  /** Goes on with another configuration, as far as that can be done without a restart: the pool (C20). @throws InvalidInputError */
+  reload(config: Config): Promise<void>
   /** Lets running requests and steps end, then stops everything. @throws AggregateError */
   stop(): Promise<void>
 }
@@ -42,6 +45,8 @@ export interface RunningServer {
 export interface StartDependencies {
   readonly clock?: Clock
   readonly logger?: Logger
+  /** Reads the configuration as it is now. */
+  readonly readAgain?: () => Promise<Config>
 }
 
 /**
@@ -61,9 +66,9 @@ export async function startServer(config: Config, dependencies: StartDependencie
       await parts.engine.start()
       lifecycle.started('recovery engine', async () => await parts.engine.stop())
     }
-    if (config.server.roles.includes('pool')) await startPool(parts, lifecycle)
+    const pool = await startPool(parts, lifecycle, dependencies.readAgain ?? null)
     const stream = openStream(parts, access)
-    const app = await buildHttp(parts, access, { notifier: startNotifier(parts, lifecycle), stream })
+    const app = await buildHttp(parts, access, { notifier: startNotifier(parts, lifecycle), stream, pool })
     const url = await listenOn(app, address)
     lifecycle.started('http server', async () => await stopServing(app, { clock, timeoutMs: gracefulMs }))
     if (stream !== null) {
@@ -72,7 +77,8 @@ export async function startServer(config: Config, dependencies: StartDependencie
       lifecycle.started('event stream', async () => await stream.stop({ timeoutMs: graceMs }))
     }
     const stop = async (): Promise<void> => await lifecycle.stop({ timeoutMs: gracefulMs + graceMs })
-    return { url, banner: banner(url, parts, access), compute: parts.compute, stop }
+    const reload = async (changed: Config): Promise<void> => await pool?.reload(changed)
+    return { url, banner: banner(url, parts, access, pool), compute: parts.compute, reload, stop }
   } catch (error) {
     await lifecycle.stop({ timeoutMs: graceMs })
     throw error
@@ -138,7 +144,12 @@ function startNotifier({ config, clock, ids, logger }: Parts, lifecycle: Lifecyc
   return notifier
 }
 
-function banner(url: string, { config, store, events, compute }: Parts, access: Access): string[] {
+function banner(
+  url: string,
+  { config, store, events, compute }: Parts,
+  access: Access,
+  pool: BuiltPool | null,
+): string[] {
   const real = 'real guests: --compute libvirt (docs/how-to/libvirt.md)'
   return [
     `Mainstay serves ${url} (roles: ${config.server.roles.join(', ')})`,
@@ -146,6 +157,7 @@ function banner(url: string, { config, store, events, compute }: Parts, access: 
     ...(events === null ? [] : [`  events   ${events.description}`]),
     `  compute  ${compute.description}`,
     ...(compute.simulated === null ? [] : [`           ${real}`]),
+    ...(pool === null ? [] : [`  pool     ${pool.description}`]),
     `  access   ${access.description}`,
   ]
 }

@@ -4,6 +4,8 @@ export interface Running {
   readonly banner: readonly string[]
   /** Resolves when it has ended by itself; rejects with the reason. */
   readonly ended: Promise<void>
+  /** Reads its configuration again (SIGHUP); missing where that changes nothing. @throws InvalidInputError */
+  readonly reload?: () => Promise<void>
   /** Ends it in good order, within the time that its configuration allows. */
   stop(): Promise<void>
 }

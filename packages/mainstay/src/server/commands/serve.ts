@@ -1,3 +1,4 @@
+import type { Config } from '../config/schema.ts'
 import { startServer } from '../start-server.ts'
 import { commandConfig, type ConfigurationOptions } from './command-config.ts'
 import type { Running } from './running.ts'
@@ -16,16 +17,20 @@ export interface ServeOptions extends ConfigurationOptions {
 
 /** `mainstay serve`. @throws what {@link startServer} throws */
 export async function serve(options: ServeOptions): Promise<Running> {
-  const config = await commandConfig(options, {
-    'server.roles': options.roles,
-    'server.listen': options.listen,
-    'server.insecure_no_auth': options.insecureNoAuth ? true : undefined,
-    'compute.driver': options.compute,
-    'compute.simulated_hosts': options.simHosts,
-    'compute.simulated_guests': options.simGuests,
-    'compute.simulated_seed': options.simSeed,
-  })
-  const server = await startServer(config)
+  const read = async (): Promise<Config> => {
+    return await commandConfig(options, {
+      'server.roles': options.roles,
+      'server.listen': options.listen,
+      'server.insecure_no_auth': options.insecureNoAuth ? true : undefined,
+      'compute.driver': options.compute,
+      'compute.simulated_hosts': options.simHosts,
+      'compute.simulated_guests': options.simGuests,
+      'compute.simulated_seed': options.simSeed,
+    })
+  }
+  const server = await startServer(await read(), { readAgain: read })
   // A server has no end of its own: what fails in it is logged, retried or shown on /health/ready.
-  return { banner: server.banner, ended: new Promise(() => {}), stop: async () => await server.stop() }
+  const ended = new Promise<void>(() => {})
+  const reload = async (): Promise<void> => await server.reload(await read())
+  return { banner: server.banner, ended, reload, stop: async () => await server.stop() }
 }

@@ -45,7 +45,7 @@ const sizes = {
 const Check = Type.Object(
   {
     kind: Type.Union(
-      (['ssh', 'tcp', 'http', 'provider', 'hook'] as const).map((kind) => Type.Literal(kind)),
+      [Type.Literal('ssh'), Type.Literal('tcp'), Type.Literal('http'), Type.Literal('provider'), Type.Literal('hook')],
       {
         description:
           'ssh logs in and runs a command, tcp connects, http asks, provider asks who made it, hook runs a program.',

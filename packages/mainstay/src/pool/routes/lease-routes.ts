@@ -1,0 +1,138 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+import type { Clock } from '../../core/clock.ts'
+import type { HttpApp } from '../../http/index.ts'
+import { requestContextOf } from '../../http/index.ts'
+import type { Acquired } from '../await-grant.ts'
+import { PoolRequestNotFoundError, VmLeaseLostError } from '../errors.ts'
+import type { PoolManager } from '../manager.ts'
+import type { PoolMetrics } from '../metrics.ts'
+import { callerOf, maySee, ownerOf } from './access.ts'
+import { AcquireBody, GiveUpBody, Id, Name, ReattachBody, ReleaseBody, TokenBody, WaitQuery } from './bodies.ts'
+import { presentLease, presentRequest, presentVm } from './present.ts'
+
+export interface LeaseRouteParts {
+  readonly manager: PoolManager
+  readonly clock: Clock
+  readonly metrics: PoolMetrics
+  /** The longest that one call waits, in milliseconds. */
+  readonly longestPollMs: number
+}
+
+/** What workers do: take a machine, keep it, give it back. Source: vm-pool.md C4, C5, C15. */
+export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPollMs }: LeaseRouteParts): void {
+  const answer = (reply: FastifyReply, acquired: Acquired): unknown => {
+    if (acquired.outcome === 'granted') {
+      const { requestId, leases } = acquired
+      const now = clock.now()
+      return reply.code(201).send({ requestId, leases: leases.map((lease) => presentLease(lease, now)) })
+    }
+    const { request, refusals } = acquired
+    return reply.code(202).send({ requestId: request.id, request: presentRequest(request), refusals })
+  }
+  const polling = (request: FastifyRequest, pollMs: number): { signal: AbortSignal; untilMs: number } => ({
+    signal: closeSignal(request),
+    untilMs: clock.now() + Math.min(longestPollMs, pollMs),
+  })
+
+  app.post(
+    '/api/v1/pools/leases',
+    {
+      schema: {
+        body: AcquireBody,
+        description: 'Takes machines, or waits for them: 201 with leases, 202 while it waits.',
+      },
+    },
+    async (request, reply) => {
+      const { pollMs = longestPollMs, owner, ...input } = request.body
+      const wish = {
+        ...input,
+        owner: ownerOf(callerOf(request), owner),
+        requestId: input.requestId ?? requestIdOf(request),
+      }
+      return answer(reply, await manager.acquire(wish, polling(request, pollMs)))
+    },
+  )
+
+  app.get(
+    '/api/v1/pools/leases/:id',
+    {
+      schema: {
+        params: Id,
+        querystring: WaitQuery,
+        description: 'The leases of a request; waits for them as long as asked.',
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params
+      const pollMs = Number(request.query.pollMs ?? longestPollMs)
+      const known = await manager.store.request(id)
+      const [first] = known === null ? await manager.store.leases(id) : []
+      const owner = known?.owner ?? first?.vm.boundToUser ?? null
+      if (!maySee(callerOf(request), owner) || owner === null) throw new PoolRequestNotFoundError(id)
+      return answer(reply, await manager.await(id, polling(request, pollMs)))
+    },
+  )
+
+  const counted = async <T>(call: 'release' | 'heartbeat' | 'terminate', work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      if (error instanceof VmLeaseLostError) metrics.refused(call)
+      throw error
+    }
+  }
+
+  app.post(
+    '/api/v1/pools/vms/:name/heartbeat',
+    { schema: { params: Name, body: TokenBody, description: 'Prolongs a lease.' } },
+    async ({ params, body }) => {
+      const now = clock.now()
+      const { expiresAt, preemptAt } = await counted(
+        'heartbeat',
+        async () => await manager.heartbeat({ ...params, ...body }),
+      )
+      return { expiresInMs: expiresAt - now, preemptInMs: preemptAt === null ? null : Math.max(0, preemptAt - now) }
+    },
+  )
+
+  app.post(
+    '/api/v1/pools/vms/:name/release',
+    { schema: { params: Name, body: ReleaseBody, description: 'Gives a machine back.' } },
+    async ({ params, body }) => {
+      return presentVm(await counted('release', async () => await manager.release({ ...params, ...body })))
+    },
+  )
+
+  app.post(
+    '/api/v1/pools/vms/:name/give-up',
+    { schema: { params: Name, body: GiveUpBody, description: 'Destroys a machine that its holder calls broken.' } },
+    async ({ params, body }, reply) => {
+      await counted('terminate', async () => await manager.giveUp({ ...params, ...body }))
+      return await reply.code(202).send({ name: params.name })
+    },
+  )
+
+  app.post(
+    '/api/v1/pools/reattach',
+    { schema: { body: ReattachBody, description: 'Takes over the machine of a task whose worker is gone.' } },
+    async (request, reply) => {
+      const owner = ownerOf(callerOf(request), request.body.owner)
+      const lease = await manager.reattach({ ...request.body, owner })
+      if (lease === null) return await reply.code(204).send()
+      return presentLease(lease, clock.now())
+    },
+  )
+}
+
+/** The id of the HTTP request, so that a request that names none is found in the log. */
+function requestIdOf(request: FastifyRequest): string {
+  return requestContextOf(request).requestId
+}
+
+/** Aborted when the client goes away; the request stays in the queue. */
+export function closeSignal(request: FastifyRequest): AbortSignal {
+  const controller = new AbortController()
+  request.raw.socket.once('close', () => controller.abort(new Error('the client went away')))
+  return controller.signal
+}

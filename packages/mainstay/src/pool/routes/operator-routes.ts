@@ -1,0 +1,266 @@
+import type { FastifyRequest } from 'fastify'
+
+import { InvalidInputError } from '../../core/errors.ts'
+import { ConflictError, type HttpApp } from '../../http/index.ts'
+import { PoolGroupNotFoundError, PoolRequestNotFoundError, VmNotFoundError } from '../errors.ts'
+import type { NativePool } from '../native-pool.ts'
+import type { Batch, FailureHold, PoolStore } from '../store.ts'
+import { callerOf, maySee, requireAdmin, type Caller } from './access.ts'
+import {
+  AdoptBody,
+  DeleteBody,
+  DrainBody,
+  FailureHoldBody,
+  HoldBody,
+  Id,
+  Name,
+  ReasonBody,
+  ReconcileBody,
+  ReorderBody,
+} from './bodies.ts'
+import { closeSignal } from './lease-routes.ts'
+import { presentVm } from './present.ts'
+
+/** A change that a person made, for the log and the event stream. */
+export interface Audit {
+  readonly action: string
+  readonly subject: string
+  readonly actor: string
+  readonly reason: string
+}
+
+export interface OperatorRouteParts {
+  readonly pool: NativePool
+  readonly store: PoolStore
+  readonly audit: (entry: Audit) => void
+  /** Reads the configuration again; null where this process cannot. */
+  readonly reload: (() => Promise<void>) | null
+}
+
+const DAY_MS = 86_400_000
+
+/** What operators do; each is recorded with who did it and why. Source: vm-pool.md C12, C15, C20. */
+export function operatorRoutes(app: HttpApp, parts: OperatorRouteParts): void {
+  vmRoutes(app, parts)
+  requestRoutes(app, parts)
+  wholeRoutes(app, parts)
+}
+
+function vmRoutes(app: HttpApp, { pool, store, audit }: OperatorRouteParts): void {
+  const { operator } = pool
+  const shown = async (name: string): Promise<ReturnType<typeof presentVm> | { readonly name: string }> => {
+    const vm = await store.get(name)
+    return vm === null ? { name } : presentVm(vm)
+  }
+  /** Does something to one machine, records it, and shows the machine as it is then. */
+  const act = async (
+    request: FastifyRequest,
+    {
+      name,
+      action,
+      reason,
+      caller = requireAdmin(request),
+    }: { name: string; action: string; reason: string; caller?: Caller },
+    work: (caller: Caller) => Promise<Batch | void>,
+  ) => {
+    if ((await store.get(name)) === null) throw new VmNotFoundError(name)
+    refuseIfRefused(await work(caller))
+    audit({ action, subject: name, actor: caller.actor, reason })
+    return await shown(name)
+  }
+
+  app.post('/api/v1/pools/vms', { schema: { body: AdoptBody } }, async (request, reply) => {
+    const { actor } = requireAdmin(request)
+    const { reason, ...vm } = request.body
+    await operator.adopt(vm)
+    audit({ action: 'adopt', subject: vm.name, actor, reason })
+    return await reply.code(201).send(await shown(vm.name))
+  })
+
+  app.delete('/api/v1/pools/vms/:name', { schema: { params: Name, body: DeleteBody } }, async (request) => {
+    const { force = false, reason } = request.body
+    return await act(request, { ...request.params, action: 'delete', reason }, async () => {
+      return await operator.delete([request.params.name], { force, reason })
+    })
+  })
+
+  app.post(
+    '/api/v1/pools/vms/:name/hold',
+    { schema: { params: Name, body: HoldBody, description: 'Keeps a machine as it is; its holder may, too.' } },
+    async (request) => {
+      const { name } = request.params
+      const { forMs = DAY_MS, reason } = request.body
+      const caller = callerOf(request)
+      const vm = await store.get(name)
+      if (vm === null || !maySee(caller, vm.boundToUser)) throw new VmNotFoundError(name)
+      return await act(request, { name, action: 'hold', reason, caller }, async ({ actor }) => {
+        await operator.hold({ name, forMs, reason, by: actor })
+      })
+    },
+  )
+
+  app.post('/api/v1/pools/vms/:name/unhold', { schema: { params: Name, body: ReasonBody } }, async (request) => {
+    const { name } = request.params
+    const caller = callerOf(request)
+    const vm = await store.get(name)
+    if (vm === null || !maySee(caller, vm.boundToUser)) throw new VmNotFoundError(name)
+    const { reason } = request.body
+    return await act(request, { name, action: 'unhold', reason, caller }, async () => await operator.unhold([name]))
+  })
+
+  app.post('/api/v1/pools/vms/:name/drain', { schema: { params: Name, body: DrainBody } }, async (request) => {
+    const { mode = 'terminate', reason } = request.body
+    return await act(request, { ...request.params, action: 'drain', reason }, async () => {
+      return await operator.drain([request.params.name], mode)
+    })
+  })
+
+  app.post('/api/v1/pools/vms/:name/undrain', { schema: { params: Name, body: ReasonBody } }, async (request) => {
+    const { reason } = request.body
+    return await act(request, { ...request.params, action: 'undrain', reason }, async () => {
+      return await operator.undrain([request.params.name])
+    })
+  })
+
+  app.post('/api/v1/pools/vms/:name/recheck', { schema: { params: Name, body: ReasonBody } }, async (request) => {
+    const { reason } = request.body
+    return await act(request, { ...request.params, action: 'recheck', reason }, async () => {
+      return await operator.recheck([request.params.name])
+    })
+  })
+}
+
+function requestRoutes(app: HttpApp, { pool, store, audit }: OperatorRouteParts): void {
+  const { operator } = pool
+
+  app.post('/api/v1/pools/requests/:id/cancel', { schema: { params: Id, body: ReasonBody } }, async (request) => {
+    const { id } = request.params
+    const { reason } = request.body
+    const caller = callerOf(request)
+    const found = await store.request(id)
+    if (found !== null && !maySee(caller, found.owner)) throw new PoolRequestNotFoundError(id)
+    await operator.cancel(id, reason)
+    audit({ action: 'cancel-request', subject: id, actor: caller.actor, reason })
+    return { id, status: 'cancelled' }
+  })
+
+  app.post('/api/v1/pools/requests/:id/reorder', { schema: { params: Id, body: ReorderBody } }, async (request) => {
+    const { id } = request.params
+    const { reason, priority, ahead } = request.body
+    const { actor } = requireAdmin(request)
+    if (priority === undefined && ahead === undefined) {
+      throw new InvalidInputError('Say what changes: a priority, or ahead of which request.')
+    }
+    await operator.reorder({
+      id,
+      ...(priority === undefined ? {} : { priority }),
+      ...(ahead === undefined ? {} : { ahead }),
+    })
+    audit({ action: 'reorder-request', subject: id, actor, reason })
+    return { id }
+  })
+
+  app.post('/api/v1/pools/failure-holds', { schema: { body: FailureHoldBody } }, async (request, reply) => {
+    const { actor } = requireAdmin(request)
+    const { holdMs = DAY_MS, expiresInMs = 7 * DAY_MS, reason } = request.body
+    const match = matchOf(request.body)
+    const id = await operator.holdOnFailure({ match, holdMs, expiresInMs, reason, by: actor })
+    audit({ action: 'hold-on-failure', subject: id, actor, reason })
+    return await reply.code(201).send({ id })
+  })
+
+  app.delete('/api/v1/pools/failure-holds/:id', { schema: { params: Id } }, async (request, reply) => {
+    const { actor } = requireAdmin(request)
+    const { id } = request.params
+    if (await store.dropFailureHold(id)) audit({ action: 'drop-failure-hold', subject: id, actor, reason: '' })
+    return await reply.code(204).send()
+  })
+}
+
+function wholeRoutes(app: HttpApp, { pool, store, audit, reload }: OperatorRouteParts): void {
+  const requireGroup = async (id: string): Promise<void> => {
+    const { groups } = await store.configuration()
+    if (!groups.some((group) => group.id === id)) throw new PoolGroupNotFoundError(id)
+  }
+  const requireProvider = (name: string): void => {
+    if (!pool.desk.providers().some((provider) => provider.name === name)) {
+      throw new InvalidInputError(`The pool has no provider ${name}. "mainstay pool providers" shows them.`)
+    }
+  }
+
+  for (const action of ['drain', 'undrain'] as const) {
+    app.post(`/api/v1/pools/groups/:id/${action}`, { schema: { params: Id, body: DrainBody } }, async (request) => {
+      const { id } = request.params
+      const { mode = 'terminate', reason } = request.body
+      const { actor } = requireAdmin(request)
+      await requireGroup(id)
+      await pool.drainGroup(id, action === 'drain' ? mode : null)
+      audit({ action: `${action}-group`, subject: id, actor, reason })
+      return { group: id, drain: action === 'drain' ? mode : null }
+    })
+
+    app.post(`/api/v1/pools/providers/:id/${action}`, { schema: { params: Id, body: DrainBody } }, async (request) => {
+      const { id } = request.params
+      const { mode = 'terminate', reason } = request.body
+      const { actor } = requireAdmin(request)
+      requireProvider(id)
+      await pool.drainProvider(id, action === 'drain' ? mode : null)
+      audit({ action: `${action}-provider`, subject: id, actor, reason })
+      return { provider: id, drain: action === 'drain' ? mode : null }
+    })
+  }
+
+  app.post('/api/v1/pools/providers/:id/enable', { schema: { params: Id, body: ReasonBody } }, async (request) => {
+    const { id } = request.params
+    const { actor } = requireAdmin(request)
+    requireProvider(id)
+    await pool.enableProvider(id)
+    audit({ action: 'enable-provider', subject: id, actor, reason: request.body.reason })
+    return { provider: id }
+  })
+
+  app.post(
+    '/api/v1/pools/reconcile',
+    {
+      schema: {
+        body: ReconcileBody,
+        description: 'Compares the records with what the providers show; nothing is done with dryRun.',
+      },
+    },
+    async (request) => {
+      const { dryRun = false, confirm = [], reason } = request.body
+      const { actor } = requireAdmin(request)
+      const confirmed = confirm.length === 0 ? {} : { confirmed: new Set(confirm) }
+      const report = await pool.reconcile({ signal: closeSignal(request), dryRun, ...confirmed })
+      if (!dryRun) audit({ action: 'reconcile', subject: confirm.join(' '), actor, reason })
+      return report
+    },
+  )
+
+  app.put(
+    '/api/v1/pools/configuration',
+    { schema: { body: ReasonBody, description: 'Reads the configuration file again.' } },
+    async (request) => {
+      const { actor } = requireAdmin(request)
+      if (reload === null)
+        throw new InvalidInputError('This process was started without a configuration that it could read again.')
+      await reload()
+      audit({ action: 'reload', subject: 'configuration', actor, reason: request.body.reason })
+      return { rules: await store.configuration() }
+    },
+  )
+}
+
+/** A batch of one that refused says why. @throws ConflictError */
+function refuseIfRefused(batch: Batch | void): void {
+  const [refused] = batch?.refused ?? []
+  if (refused !== undefined) throw new ConflictError(`The machine ${refused.name} was not changed: ${refused.because}.`)
+}
+
+function matchOf(body: { taskId?: string; label?: string; group?: string }): FailureHold['match'] {
+  const { taskId, label, group } = body
+  if (taskId !== undefined) return { taskId }
+  if (label !== undefined) return { label }
+  if (group !== undefined) return { group }
+  throw new InvalidInputError('Say which failing use is meant: a taskId, a label or a group.')
+}
