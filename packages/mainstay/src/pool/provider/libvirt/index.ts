@@ -1,0 +1,3 @@
+export { ADDRESS_NAMESPACE, MACHINE_NAMESPACE } from './machine-element.ts'
+export * from './options.ts'
+export { LibvirtProvider } from './provider.ts'
