@@ -117,8 +117,8 @@ test('R8 whether the log takes events is on /health/ready: by default it counts,
   }
   const said = { store: 'ok', events: expect.stringMatching(/Redis at redis:\/\/127\.0\.0\.1:1\/0 cannot be reached/) }
   expect(states).toEqual([
-    [503, { status: 'not ready', checks: said }],
-    [200, { status: 'ok', checks: said }],
+    [503, { status: 'not ready', checks: expect.objectContaining(said) }],
+    [200, { status: 'ok', checks: expect.objectContaining(said) }],
   ])
 })
 

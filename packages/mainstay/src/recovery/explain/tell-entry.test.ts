@@ -66,7 +66,7 @@ test.each<[entry: HistoryEntry, type: string, severity: string, payload: object]
     nodeName: 'host-001',
     resourceId: 'w-1',
     correlationId: 'req-1',
-    payload: { recovery: 'w-1', notification_uuid: 'n-1', host: 'host-001', key: 'k', ...payload },
+    payload: { recovery: 'w-1', entry: 7, notification_uuid: 'n-1', host: 'host-001', key: 'k', ...payload },
   })
 })
 

@@ -14,7 +14,8 @@ interface Told {
  * What the stream is told of one entry of a recovery's history: every step as it begins and ends, every decision, every
  * wait. What only serves a replay (the time that was read, who owns the run) is not told.
  *
- * The id is made of the run and the number of the entry, so that the same fact is told under the same id for ever.
+ * The id is made of the run and the number of the entry, so that the same fact is told under the same id for ever. What
+ * one branch of a recovery does is told in its order; where branches run side by side, `entry` is the order of the run.
  */
 export function tellEntry(
   entry: RecordedEntry,
@@ -34,6 +35,7 @@ export function tellEntry(
     correlationId,
     payload: {
       recovery: workflowId,
+      entry: seq,
       notification_uuid: input.notificationUuid,
       host: input.host,
       key,

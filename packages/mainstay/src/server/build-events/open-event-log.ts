@@ -1,15 +1,14 @@
 import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { SystemRandom } from '../../core/random.ts'
 import type { EventLog } from '../../events/log.ts'
 import { MemoryEventLog } from '../../events/memory/log.ts'
 import { RedisEventLog } from '../../events/redis/log.ts'
 import { SqliteEventLog, type SqliteEventLogOptions } from '../../events/sqlite/log.ts'
 import { StoreCorruptError } from '../../store/index.ts'
-import { openRedis } from '../../store/redis/index.ts'
 import { dataDirectory } from '../build-store.ts'
 import type { Config } from '../config/schema.ts'
+import { openEventRedis } from './event-redis.ts'
 import type { EventsDependencies } from './events-dependencies.ts'
 
 const DATABASE_NAME = 'events.db'
@@ -38,13 +37,7 @@ export async function openEventLog(config: Config, deps: EventsDependencies): Pr
     return { log: new MemoryEventLog({ clock, retention, repeats }), description: 'in memory' }
   }
   if (events.store === 'redis') {
-    const redis = openRedis({
-      clock,
-      logger,
-      random: new SystemRandom(),
-      name: 'mainstay-events',
-      ...redisOptions(config),
-    })
+    const redis = openEventRedis(config, { clock, logger })
     const prefix = events.redis_prefix
     const log = new RedisEventLog({ redis, prefix, clock, ids, logger, retention, repeats })
     return { log, description: `Redis at ${redis.address}` }
@@ -83,16 +76,5 @@ async function openOrSetAside(options: SqliteEventLogOptions): Promise<SqliteEve
       if (existsSync(options.path + suffix)) renameSync(options.path + suffix, aside + suffix)
     }
     return await SqliteEventLog.open(options)
-  }
-}
-
-function redisOptions({ events }: Config) {
-  return {
-    url: events.redis_url,
-    connectTimeoutMs: events.redis_connect_timeout_ms,
-    commandTimeoutMs: events.redis_command_timeout_ms,
-    reconnectMinMs: events.redis_reconnect_min_ms,
-    reconnectMaxMs: events.redis_reconnect_max_ms,
-    healthyAfterMs: events.redis_healthy_after_ms,
   }
 }

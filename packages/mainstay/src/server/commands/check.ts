@@ -7,6 +7,7 @@ import { createLogger } from '../../core/logging.ts'
 import { buildCompute, type ComputeDependencies } from '../build-compute.ts'
 import { dataDirectory, openStore, type BuiltStore } from '../build-store.ts'
 import type { Config } from '../config/schema.ts'
+import { checkEventRedis } from './check-event-log.ts'
 import { checkBridgeRedis, checkBroker, type NeighbourCheckDeps } from './check-notifications.ts'
 import { commandConfig, type ConfigurationOptions } from './command-config.ts'
 
@@ -62,7 +63,12 @@ export async function* check(options: CheckOptions): AsyncGenerator<CheckResult>
   } finally {
     await built.release()
   }
-  yield* checkNotifications(config, { ...deps, signal: options.signal, timeoutMs: CHECK_TIMEOUT_MS })
+  const neighbours = { ...deps, signal: options.signal, timeoutMs: CHECK_TIMEOUT_MS }
+  if (config.server.roles.includes('events') && config.events.store === 'redis') {
+    const remedy = 'See that Redis runs, and that events.redis_url is right.'
+    yield await attempt('event log (redis)', remedy, async () => await checkEventRedis(config, neighbours))
+  }
+  yield* checkNotifications(config, neighbours)
 }
 
 /** The sources of other programs' events, where they are configured. */
