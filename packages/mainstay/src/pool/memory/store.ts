@@ -1,6 +1,6 @@
 import { SystemIds, type Ids } from '../../core/ids.ts'
 import type { PoolStore } from '../store.ts'
-import { TablePoolStore } from '../tables/table-pool-store.ts'
+import { openTablePool } from '../tables/open-table-pool.ts'
 import type { PoolTables } from '../transitions/tables.ts'
 import { MemoryTables } from './memory-tables.ts'
 
@@ -22,7 +22,7 @@ export function openMemoryPool({
   memory = new PoolMemory(),
   ids = new SystemIds(),
 }: { memory?: PoolMemory; ids?: Ids } = {}): PoolStore {
-  return new TablePoolStore({
+  return openTablePool({
     kind: 'memory',
     ids,
     reads: memory.tables,

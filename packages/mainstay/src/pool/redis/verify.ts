@@ -1,4 +1,3 @@
-import type { RedisReply } from '../../store/redis/index.ts'
 import { DEFAULT_GROUP_RULES, type GroupRules } from '../options.ts'
 import { joined, placements } from '../placements.ts'
 import { queueScore } from '../rank.ts'
@@ -11,7 +10,7 @@ import type { PoolRunner } from './runner.ts'
 
 /** Keys that are no index: rules, records, what happened. */
 const NO_INDEX =
-  /^(?:n:(?:config|leader|changes.*|request::.*|failure-holds|partial|queue:served)|vm_instance:.*|vm_pool:.*|vm_pool_info:.*|server_info:.*)$/
+  /^(?:n:(?:config|leader|changes.*|request::.*|failure-holds|partial|queue:served)|vm_instance:.*|vm_pool_info:.*|server_info:.*)$/
 
 /**
  * Where the indexes differ from a recount of the records. Reads everything, and is right only while nobody writes.
@@ -22,17 +21,20 @@ export async function verifyIndexes(runner: PoolRunner): Promise<string[]> {
   const { connection, prefix } = runner
   const { pool, groups } = await runner.configuration()
   const started = await connection.ask(['HGET', `${prefix}server_info:hset::`, 'server_start_timestamp'])
-  const serverStartedAt = parseSeconds(typeof started === 'string' ? started : null)
+  const serverStartedAt = parseSeconds(typeof started === 'string' ? started : null) ?? 0
   const wanted = new Map<string, number>()
   const add = (line: string, by: number): void => void wanted.set(line, (wanted.get(line) ?? 0) + by)
-  for (const name of await namesOfRecords(connection, prefix)) {
-    const reply = await connection.ask(['HGETALL', `${prefix}vm_instance:hset::${name}`])
-    const vm = readVm(name, fieldsOf(listOf(reply) as readonly string[]))
+  const names = await namesOfRecords(connection, prefix)
+  const records = await Promise.all(
+    names.map((name) => connection.ask(['HGETALL', `${prefix}vm_instance:hset::${name}`])),
+  )
+  for (const [index, reply] of records.entries()) {
+    const vm = readVm(names[index]!, fieldsOf(listOf(reply) as readonly string[]))
     if (vm === null) continue
-    const found = placements(vm, rulesOf(groups, vm.group), serverStartedAt ?? 0)
-    for (const { index, score } of found.indexes) add(`${index} ${name}`, score)
+    const found = placements(vm, rulesOf(groups, vm.group), serverStartedAt)
+    for (const { index: key, score } of found.indexes) add(`${key} ${vm.name}`, score)
     for (const { table, field } of found.counts) add(`${table} ${field}`, 1)
-    add(`vm_pool:set::${vm.group} ${name}`, 0)
+    add(`vm_pool:set::${vm.group} ${vm.name}`, 0)
   }
   const requests = await allRequests(connection, prefix)
   for (const request of requests) placeRequest(request, pool.ageingMs, add)
@@ -64,29 +66,30 @@ function placeRequest(request: PoolRequest, ageingMs: number, add: (line: string
 }
 
 async function allRequests(connection: Asked, prefix: string): Promise<PoolRequest[]> {
-  const found: PoolRequest[] = []
-  for (const key of await scan(connection, `${escaped(prefix)}n:request::*`)) {
-    const reply = await connection.ask(['GET', key])
-    if (typeof reply === 'string') found.push(readRequest(readObject(reply)))
-  }
-  return found
+  const keys = await scan(connection, `${escaped(prefix)}n:request::*`)
+  const replies = await Promise.all(keys.map((key) => connection.ask(['GET', key])))
+  return replies.flatMap((reply) => (typeof reply === 'string' ? readRequest(readObject(reply)) : []))
 }
 
 async function keptIndexes(connection: Asked, prefix: string): Promise<Map<string, number>> {
-  const kept = new Map<string, number>()
-  for (const key of await scan(connection, `${escaped(prefix)}*`)) {
-    const name = key.slice(prefix.length)
-    if (name.startsWith('vm_pool:set::')) {
-      for (const member of listOf(await connection.ask(['SMEMBERS', key]))) kept.set(`${name} ${String(member)}`, 0)
-      continue
-    }
-    if (NO_INDEX.test(name)) continue
-    const isSet = (await connection.ask(['TYPE', key])) === 'zset'
-    const reply: RedisReply = await connection.ask(isSet ? ['ZRANGE', key, '0', '-1', 'WITHSCORES'] : ['HGETALL', key])
-    const flat = listOf(reply) as readonly string[]
-    for (let index = 0; index + 1 < flat.length; index += 2) kept.set(`${name} ${flat[index]}`, Number(flat[index + 1]))
+  const names = (await scan(connection, `${escaped(prefix)}*`)).map((key) => key.slice(prefix.length))
+  const parts = await Promise.all(
+    names.filter((name) => !NO_INDEX.test(name)).map((name) => keptIn(connection, prefix, name)),
+  )
+  return new Map(parts.flat())
+}
+
+async function keptIn(connection: Asked, prefix: string, name: string): Promise<[line: string, score: number][]> {
+  const key = `${prefix}${name}`
+  if (name.startsWith('vm_pool:set::')) {
+    return listOf(await connection.ask(['SMEMBERS', key])).map((member) => [`${name} ${String(member)}`, 0])
   }
-  return kept
+  const isSet = (await connection.ask(['TYPE', key])) === 'zset'
+  const reply = await connection.ask(isSet ? ['ZRANGE', key, '0', '-1', 'WITHSCORES'] : ['HGETALL', key])
+  return [...fieldsOf(listOf(reply) as readonly string[])].map(([member, score]) => [
+    `${name} ${member}`,
+    Number(score),
+  ])
 }
 
 function rulesOf(groups: readonly GroupRules[], group: string): GroupRules {

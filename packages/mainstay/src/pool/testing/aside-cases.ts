@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 
 import { HoldRefusedError, VmNotFoundError, VmStateError } from '../errors.ts'
-import { inLab, type PoolFactory } from './lab.ts'
+import { PATIENCE_MS, inLab, type PoolFactory } from './lab.ts'
 
 /** How machines are made clean, set aside, and end. */
 export function asideCases(name: string, factory: PoolFactory): void {
-  describe(`${name}: policies for dirty machines`, () => {
+  describe(`${name}: policies for dirty machines`, { timeout: PATIENCE_MS }, () => {
     test(
       'C17 with discard no machine is handed out twice',
       inLab(factory, async (lab) => {
@@ -38,7 +38,7 @@ export function asideCases(name: string, factory: PoolFactory): void {
     )
   })
 
-  describe(`${name}: hold and drain`, () => {
+  describe(`${name}: hold and drain`, { timeout: PATIENCE_MS }, () => {
     test(
       'C12 a held machine is neither used nor collected before its end, and is afterwards',
       inLab(factory, async (lab) => {
@@ -144,7 +144,7 @@ export function asideCases(name: string, factory: PoolFactory): void {
     )
   })
 
-  describe(`${name}: standby`, () => {
+  describe(`${name}: standby`, { timeout: PATIENCE_MS }, () => {
     test(
       'C8 a stopped machine comes back with a new address and is checked again',
       inLab(factory, async (lab) => {
@@ -162,7 +162,7 @@ export function asideCases(name: string, factory: PoolFactory): void {
     )
   })
 
-  describe(`${name}: termination`, () => {
+  describe(`${name}: termination`, { timeout: PATIENCE_MS }, () => {
     test(
       'A4 refuses in its order: another state than allowed, already ending, in use and protected',
       inLab(factory, async (lab) => {

@@ -15,6 +15,9 @@ export interface PoolPlace extends AsyncDisposable {
 /** Makes a database; may skip the test when this machine lacks what it takes. */
 export type PoolFactory = (ctx: TestContext) => Promise<PoolPlace>
 
+/** The longest that one test may take, on a slow and busy machine. */
+export const PATIENCE_MS = 60_000
+
 export const START = Date.UTC(2026, 0, 1)
 
 type Want = Partial<AcquireRequest>

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 
 import { VmLeaseLostError, VmNotFoundError } from '../errors.ts'
-import { inLab, type PoolFactory } from './lab.ts'
+import { PATIENCE_MS, inLab, type PoolFactory } from './lab.ts'
 
 /** Leases: prolonged, lost, taken back, handed on. */
 export function leaseCases(name: string, factory: PoolFactory): void {
-  describe(`${name}: a lease`, () => {
+  describe(`${name}: a lease`, { timeout: PATIENCE_MS }, () => {
     test(
       'C5 is prolonged by heartbeats and ends with the release; an old token is worth nothing',
       inLab(factory, async (lab) => {

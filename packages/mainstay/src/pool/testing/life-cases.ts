@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 
 import { VmExistsError, VmNotFoundError, VmStateError } from '../errors.ts'
-import { START, inLab, type PoolFactory } from './lab.ts'
+import { PATIENCE_MS, START, inLab, type PoolFactory } from './lab.ts'
 
 /** How machines come and are checked. */
 export function lifeCases(name: string, factory: PoolFactory): void {
-  describe(`${name}: a spawn`, () => {
+  describe(`${name}: a spawn`, { timeout: PATIENCE_MS }, () => {
     const spawn = { group: 'g', provider: 'p', now: START, fence: null }
 
     test(
@@ -88,7 +88,7 @@ export function lifeCases(name: string, factory: PoolFactory): void {
     )
   })
 
-  describe(`${name}: a check`, () => {
+  describe(`${name}: a check`, { timeout: PATIENCE_MS }, () => {
     test(
       'C7 that fails counts, and one too many ends the machine',
       inLab(factory, async (lab) => {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 
 import { PoolMasterFencedError } from '../errors.ts'
-import { inLab, type PoolFactory } from './lab.ts'
+import { PATIENCE_MS, inLab, type PoolFactory } from './lab.ts'
 
 /** Who leads, and what can be looked at. */
 export function masterCases(name: string, factory: PoolFactory): void {
-  describe(`${name}: masters`, () => {
+  describe(`${name}: masters`, { timeout: PATIENCE_MS }, () => {
     test(
       'C9 one leads; a lease that ran out or was given up is taken over with a higher number',
       inLab(factory, async (lab) => {
@@ -56,7 +56,7 @@ export function masterCases(name: string, factory: PoolFactory): void {
     )
   })
 
-  describe(`${name}: looking`, () => {
+  describe(`${name}: looking`, { timeout: PATIENCE_MS }, () => {
     test(
       'lists in pages, by group and state, and counts from the indexes',
       inLab(factory, async (lab) => {

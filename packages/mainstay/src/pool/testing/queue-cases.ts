@@ -3,11 +3,11 @@ import { describe, expect, test } from 'vitest'
 import type { PoolChange } from '../change.ts'
 import { PoolRequestEndedError } from '../errors.ts'
 import type { PoolStore } from '../store.ts'
-import { inLab, type PoolFactory } from './lab.ts'
+import { PATIENCE_MS, inLab, type PoolFactory } from './lab.ts'
 
 /** Waiting, fairness, gangs, preemption. */
 export function queueCases(name: string, factory: PoolFactory): void {
-  describe(`${name}: the queue`, () => {
+  describe(`${name}: the queue`, { timeout: PATIENCE_MS }, () => {
     test(
       'C4 a release hands the machine to whoever waits in the same step, and the news wakes the waiter at once',
       inLab(factory, async (lab) => {
@@ -191,7 +191,7 @@ export function queueCases(name: string, factory: PoolFactory): void {
     )
   })
 
-  describe(`${name}: preemption`, () => {
+  describe(`${name}: preemption`, { timeout: PATIENCE_MS }, () => {
     test(
       'C4 a strictly higher class takes a machine back from a holder that allows it, after the grace',
       inLab(factory, async (lab) => {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 
 import type { VmLease } from '../store.ts'
-import { inLab, type PoolFactory } from './lab.ts'
+import { PATIENCE_MS, inLab, type PoolFactory } from './lab.ts'
 
 /** Acquire and its limits. */
 export function useCases(name: string, factory: PoolFactory): void {
-  describe(`${name}: acquire`, () => {
+  describe(`${name}: acquire`, { timeout: PATIENCE_MS }, () => {
     test(
       'C1 hands out a checked clean machine with a lease, and the record says to whom',
       inLab(factory, async (lab) => {
@@ -137,7 +137,7 @@ export function useCases(name: string, factory: PoolFactory): void {
     )
   })
 
-  describe(`${name}: limits`, () => {
+  describe(`${name}: limits`, { timeout: PATIENCE_MS }, () => {
     test(
       'C3 16 clients at once never get more than the limit of an owner',
       inLab(

@@ -63,7 +63,7 @@ async function waitOrGiveUp(turn: Turn, request: PoolRequest, waits: boolean): P
   }
   turn.anyWaiting = true
   tellRequest(turn, 'request.waiting', request)
-  const preempted = await preemptFor(turn, request)
+  const preempted = await preemptFor(turn, request, refusals)
   return { outcome: 'waiting', request: preempted, refusals }
 }
 

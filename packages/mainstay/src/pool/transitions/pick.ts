@@ -1,6 +1,6 @@
 import type { VmDescriptor } from '../descriptor.ts'
 import { cleanAllowance, groupAllowance, heldAllowance, type Allowance } from '../limits.ts'
-import type { GroupRules } from '../options.ts'
+import type { GroupRules, PoolRules } from '../options.ts'
 import type { PoolRequest, Refusal } from '../request.ts'
 import { poolRulesOf, rulesOf, type Turn } from './turn.ts'
 
@@ -33,14 +33,16 @@ export async function pickMachines(turn: Turn, request: PoolRequest): Promise<Pi
   const { owner, sandbox, arch, count } = request
   const picked: VmDescriptor[] = []
   const refusals: Refusal[] = []
-  const held = heldAllowance(await tables.held(owner, sandbox, arch), poolRulesOf(turn), arch)
+  const pool = poolRulesOf(turn)
+  const held = limitsHeld(pool, arch) ? heldAllowance(await tables.held(owner, sandbox, arch), pool, arch) : NO_LIMIT
   for (const group of request.groups) {
     const rules = rulesOf(turn, group)
     if (rules.draining !== null) {
       refusals.push({ kind: 'draining', group, limit: null, count: null })
       continue
     }
-    const bound = await tables.bound(group, owner, sandbox)
+    // What has no limit is not counted: that costs a look.
+    const bound = limitsBound(rules) ? await tables.bound(group, owner, sandbox) : NOTHING_BOUND
     const use = {
       inUse: rules.maxInUse === 0 ? 0 : await tables.countStates(group, ['in_use']),
       boundToUser: bound.user,
@@ -58,6 +60,19 @@ export async function pickMachines(turn: Turn, request: PoolRequest): Promise<Pi
     refusals.push(whyNoMore(group, { asked: more, got: fresh.length, clean }))
   }
   return { vms: null, refusals }
+}
+
+const NO_LIMIT: Allowance = { count: Number.POSITIVE_INFINITY, refusal: null }
+const NOTHING_BOUND = { user: 0, sandbox: 0 }
+
+function limitsHeld(pool: PoolRules, arch: string | null): boolean {
+  return (
+    pool.maxHeldPerUser > 0 || pool.maxHeldPerSandbox > 0 || (arch !== null && (pool.maxHeldPerArch[arch] ?? 0) > 0)
+  )
+}
+
+function limitsBound({ maxPerUser, maxPerSandbox }: GroupRules): boolean {
+  return maxPerUser > 0 || maxPerSandbox > 0
 }
 
 function whyNoMore(group: string, found: { asked: number; got: number; clean: Allowance }): Refusal {

@@ -1,4 +1,4 @@
-import type { PoolRequest } from '../request.ts'
+import type { PoolRequest, Refusal } from '../request.ts'
 import { ACTIVE_STATES } from '../state.ts'
 import type { ByMaster } from '../store.ts'
 import { pickMachines } from './pick.ts'
@@ -7,7 +7,9 @@ import { change, requireFence, rulesOf, tellVm, type Turn } from './turn.ts'
 
 export async function preempt(turn: Turn, input: ByMaster & { readonly requestId: string }): Promise<void> {
   requireFence(turn, input.fence)
-  await preemptFor(turn, await requireWaiting(turn, input.requestId))
+  const request = await requireWaiting(turn, input.requestId)
+  const pick = await pickMachines(turn, request)
+  if (pick.vms === null) await preemptFor(turn, request, pick.refusals)
 }
 
 /**
@@ -16,19 +18,16 @@ export async function preempt(turn: Turn, input: ByMaster & { readonly requestId
  *
  * Source: vm-pool.md C4.
  */
-export async function preemptFor(turn: Turn, request: PoolRequest): Promise<PoolRequest> {
+export async function preemptFor(turn: Turn, request: PoolRequest, refusals: readonly Refusal[]): Promise<PoolRequest> {
   const { tables, now } = turn
-  const pick = await pickMachines(turn, request)
-  if (pick.vms !== null) return request
-  const rules = pick.refusals.flatMap(({ kind, group }) =>
-    kind === 'no_vm' && group !== null ? rulesOf(turn, group) : [],
-  )
+  const rules = refusals.flatMap(({ kind, group }) => (kind === 'no_vm' && group !== null ? rulesOf(turn, group) : []))
   const graceMs = Math.max(...rules.map(({ preemptGraceMs }) => preemptGraceMs))
   // Those who were asked for it before have their time first.
   if (request.preemptedAt !== null && now <= request.preemptedAt + graceMs) return request
   for (const { id, maxTotal } of rules) {
     if (maxTotal === 0 || (await tables.countStates(id, ACTIVE_STATES)) < maxTotal) return request
   }
+  if (rules.length === 0) return request
   let wanted = request.count
   for (const { id, preemptGraceMs } of rules) {
     const holders = wanted > 0 ? await tables.preemptible(id, request.priority, wanted) : []

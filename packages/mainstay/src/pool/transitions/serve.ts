@@ -1,4 +1,5 @@
 import type { VmDescriptor } from '../descriptor.ts'
+import { joined } from '../placements.ts'
 import { rank, type Contender } from '../rank.ts'
 import type { PoolRequest, Refusal } from '../request.ts'
 import { ARRIVING_STATES, ACTIVE_STATES } from '../state.ts'
@@ -48,21 +49,33 @@ async function serveOne(turn: Turn, group: string, idle: Idle): Promise<boolean>
   if (rules.draining !== null) return false
   const anyFree = (await tables.free(group, checkedAfter(turn, rules), 1)).length > 0
   if (!anyFree && idle === 'nobody') return false
+  // Without a clean machine only the idle ones of the owner itself can serve it.
+  if (!anyFree && typeof idle === 'object' && (await tables.evictable(group, idle.owner)) === null) return false
   for (const { owner } of await ranked(turn, group)) {
-    // Without a clean machine only the idle ones of the owner itself can serve it.
     if (!anyFree && typeof idle === 'object' && idle.owner !== owner) continue
-    for (const request of await tables.waiting({ group, owner }, LOOK_AHEAD)) {
-      const pick = await pickMachines(turn, request)
-      if (pick.vms !== null) {
-        await grant(turn, request, pick.vms, { waited: true })
-        return true
-      }
-      // A gang that is next keeps what is free until there is enough: otherwise it would wait for ever.
-      if (request.count > 1 && pick.refusals.some(({ kind }) => kind === 'no_vm')) return false
-      if (pick.refusals.every(({ kind }) => kind === 'user_limit')) break
-    }
+    const result = await serveOwner(turn, group, owner)
+    if (result !== 'blocked') return result === 'served'
   }
   return false
+}
+
+async function serveOwner(turn: Turn, group: string, owner: string): Promise<'served' | 'reserved' | 'blocked'> {
+  const tried = new Set<string>()
+  for (const request of await turn.tables.waiting({ group, owner }, LOOK_AHEAD)) {
+    // What stopped one stops all that want the same.
+    const wish = joined(request.sandbox, request.arch ?? '', String(request.count), ...request.groups)
+    if (tried.has(wish)) continue
+    tried.add(wish)
+    const pick = await pickMachines(turn, request)
+    if (pick.vms !== null) {
+      await grant(turn, request, pick.vms, { waited: true })
+      return 'served'
+    }
+    // A gang that is next keeps what is free until there is enough: otherwise it would wait for ever.
+    if (request.count > 1 && pick.refusals.some(({ kind }) => kind === 'no_vm')) return 'reserved'
+    if (pick.refusals.every(({ kind }) => kind === 'user_limit')) return 'blocked'
+  }
+  return 'blocked'
 }
 
 /**

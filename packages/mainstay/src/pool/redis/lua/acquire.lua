@@ -54,5 +54,5 @@ if not input.waits then
 end
 any_waiting = true
 tell_request('request.waiting', request)
-request = preempt_for(request)
+request = preempt_for(request, refusals)
 return answer({ outcome = 'waiting', request = request, refusals = refusals })

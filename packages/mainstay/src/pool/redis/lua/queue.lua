@@ -82,7 +82,8 @@ end
 function verbs.preempt()
   local request, refusal = require_waiting(input.id)
   if not request then return refusal end
-  preempt_for(request)
+  local vms, refusals = pick(request)
+  if not vms then preempt_for(request, refusals) end
 end
 
 return verbs[input.verb]() or answer({ done = true })

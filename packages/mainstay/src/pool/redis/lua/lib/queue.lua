@@ -235,21 +235,27 @@ end
 
 local function serve_owner(group, owner)
   local requests = waiting(group, owner, nil, LOOK_AHEAD)
+  local tried = {}
   for index = 1, #requests do
     local request = requests[index]
-    local vms, refusals = pick(request)
-    if vms then
-      grant(request, vms, true)
-      return 'served'
+    -- What stopped one stops all that want the same.
+    local wish = joined(request.sandbox, request.arch or '', integer(request.count), unpack(request.groups))
+    if not tried[wish] then
+      tried[wish] = true
+      local vms, refusals = pick(request)
+      if vms then
+        grant(request, vms, true)
+        return 'served'
+      end
+      local only_user_limit = true
+      for each = 1, #refusals do
+        local kind = refusals[each].kind
+        -- A gang that is next keeps what is free until there is enough: otherwise it would wait for ever.
+        if request.count > 1 and kind == 'no_vm' then return 'reserved' end
+        if kind ~= 'user_limit' then only_user_limit = false end
+      end
+      if only_user_limit then return 'blocked' end
     end
-    local only_user_limit = true
-    for each = 1, #refusals do
-      local kind = refusals[each].kind
-      -- A gang that is next keeps what is free until there is enough: otherwise it would wait for ever.
-      if request.count > 1 and kind == 'no_vm' then return 'reserved' end
-      if kind ~= 'user_limit' then only_user_limit = false end
-    end
-    if only_user_limit then return 'blocked' end
   end
   return 'blocked'
 end
@@ -259,7 +265,11 @@ local function serve_one(group, idle)
   local rules = rules_of(group)
   if rules.draining then return false end
   local any_free = #newest('n:free::' .. joined(group), checked_after(rules), 1) > 0
-  if not any_free and not idle then return false end
+  if not any_free then
+    if not idle then return false end
+    -- Without a clean machine only the idle ones of the owner itself can serve it.
+    if idle ~= true and call('EXISTS', P .. 'n:evict::' .. joined(group, idle)) == 0 then return false end
+  end
   local contenders = ranked(group)
   for index = 1, #contenders do
     local owner = contenders[index].owner
@@ -371,9 +381,7 @@ local function come_to_rest(vm, changed, tell)
 end
 
 -- Asks holders of a strictly lower class that allow it to stop, when the groups that would do are full.
-local function preempt_for(request)
-  local vms, refusals = pick(request)
-  if vms then return request end
+local function preempt_for(request, refusals)
   local groups, grace = {}, 0
   for index = 1, #refusals do
     if refusals[index].kind == 'no_vm' and refusals[index].group then
@@ -381,6 +389,8 @@ local function preempt_for(request)
       grace = max(grace, rules_of(refusals[index].group).preemptGraceMs)
     end
   end
+  if #groups == 0 then return request end
+  -- Those who were asked for it before have their time first.
   if request.preemptedAt and now <= request.preemptedAt + grace then return request end
   for index = 1, #groups do
     local most = rules_of(groups[index]).maxTotal
