@@ -251,22 +251,62 @@ describe('a message is not acknowledged before its event is safe (R3, R7)', () =
     expect(bridged).toEqual([])
   })
 
+  class RefusedError extends MainstayError {
+    readonly code = 'MS_TEST_REFUSED'
+    readonly status = 400
+    readonly retryable = false
+  }
+
   test('what the store refuses for good is counted and acknowledged', async () => {
-    class RefusedError extends MainstayError {
-      readonly code = 'MS_TEST_REFUSED'
-      readonly status = 400
-      readonly retryable = false
-    }
     const { take, sink, dead, bridged, clock } = stage({ retryDelayMs: () => 1 })
-    sink.failures.push(...Array.from({ length: 5 }, () => new RefusedError('no')))
+    sink.failures.push(...Array.from({ length: 3 }, () => new RefusedError('no')))
     await take()
     expect(dead).toEqual(['refused'])
     expect(bridged).toEqual([])
-    sink.failures.push(...Array.from({ length: 4 }, () => new RangeError('another event of the batch was at fault')))
+    sink.failures.push(new RangeError('only this time'))
     await take()
     expect(dead).toEqual(['refused'])
     expect(sink.events).toHaveLength(1)
-    expect(clock.sleeps).toHaveLength(8)
+    expect(clock.sleeps).toHaveLength(3)
+  })
+
+  test('what comes together is stored in order, whatever happens, and one bad event costs no other', async () => {
+    const stored: string[] = []
+    const calls: number[] = []
+    let away = 2
+    const ingest: Pick<Ingest, 'accept'> = {
+      accept: async (events) => {
+        calls.push(events.length)
+        if (calls.length > 1 && away > 0) {
+          away -= 1
+          throw new EventLogUnavailableError('away')
+        }
+        if (events.some(({ event_type: type }) => type === 'bad')) throw new RefusedError('no')
+        stored.push(...events.map(({ event_type: type }) => type))
+        return { duplicates: 0, spooled: false }
+      },
+    }
+    const { intake, dead } = stage({ ingest, retryDelayMs: () => 1 })
+    const types = ['e.1', 'e.2', 'bad', 'e.3', 'e.4']
+    await Promise.all(
+      types.map(async (event_type) => {
+        await intake.take({ body: body({ event_type }), routingKey: 'x', redelivered: false }, 'nova')
+      }),
+    )
+    expect(stored).toEqual(['e.1', 'e.2', 'e.3', 'e.4'])
+    expect(dead).toEqual(['refused'])
+    expect(calls.slice(0, 4)).toEqual([1, 4, 4, 4])
+  })
+
+  test('told to stop, it gives back everything that waits', async () => {
+    const never = Promise.withResolvers<never>()
+    const { intake } = stage({ ingest: { accept: async () => await never.promise } })
+    const message = { body: body(), routingKey: 'x', redelivered: false }
+    const taken = [1, 2, 3].map(async () => await intake.take(message, 'nova'))
+    const outcomes = Promise.allSettled(taken)
+    intake.stop(new Error('stopping'))
+    never.reject(new EventLogUnavailableError('away'))
+    expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
   })
 
   test.each<[string, unknown]>([
@@ -414,13 +454,17 @@ describe('an API is told (event-stream 8.5)', () => {
   })
 
   test('stopping ends the wait for the next try', async () => {
-    const { intake, http, waits, log } = forwarding(refused(), refused())
-    intake.stop(new Error('stopping'))
-    const taken = intake.take({ body: body(), routingKey: 'x', redelivered: false }, 'ironic')
-    await taken
-    await intake.idle()
-    expect(http.posts).toHaveLength(1)
+    const [log, waits] = [new LogLines(), new RecordingClock()]
+    const http: HttpClient = {
+      post: async () => {
+        intake.stop(new Error('stopping'))
+        throw refused()
+      },
+    }
+    const forwarder = new NotificationForwarder({ apiUrl: 'http://api', http, clock: waits, logger: log.logger })
+    const { intake, take } = stage({ forwarder })
+    await take()
     expect(waits.sleeps).toEqual([])
-    expect(log.at('error').filter((line) => line.includes('Next try'))).toHaveLength(0)
+    expect(log.at('error')).toEqual([])
   })
 })

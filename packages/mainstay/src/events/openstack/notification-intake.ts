@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
 import type { Clock } from '../../core/clock.ts'
-import { errorMessage, isRetryable } from '../../core/errors.ts'
+import { errorMessage } from '../../core/errors.ts'
 import { toJson, type Json } from '../../core/json.ts'
 import type { Logger } from '../../core/logging.ts'
 import { fullJitterMs } from '../compat/bridge-options.ts'
@@ -20,6 +20,7 @@ import {
   type OsloNotification,
   type ReadLimits,
 } from './oslo-notification.ts'
+import { StoreInOrder } from './store-in-order.ts'
 import { notificationToStreamEvent } from './to-stream-event.ts'
 
 /** Tells other processes. Source: event-stream.md 8.3. */
@@ -46,12 +47,6 @@ export interface NotificationIntakeDeps {
 }
 
 /**
- * How often an event may be refused for good. More than once, because events are stored together, and what was wrong may
- * have been another one.
- */
-const REFUSALS = 5
-
-/**
  * What is done with a notification: it is stored first; only then others are told of it, and nobody waits for them.
  *
  *   message ──cannot be read, refused──▶ counted ──▶ acknowledged
@@ -66,11 +61,14 @@ const REFUSALS = 5
 export class NotificationIntake {
   readonly #deps: NotificationIntakeDeps
   readonly #stopping = new AbortController()
+  readonly #storing: StoreInOrder | null
   readonly #followUps: { readonly bridge: FollowUps; readonly inventory: FollowUps; readonly forwarding: FollowUps }
 
   constructor(deps: NotificationIntakeDeps) {
     this.#deps = deps
-    const { logger, onLeftOut = () => {} } = deps
+    const { clock, logger, ingest, retryDelayMs = fullJitterMs, onLeftOut = () => {} } = deps
+    const { signal } = this.#stopping
+    this.#storing = ingest === null ? null : new StoreInOrder({ clock, logger, ingest, retryDelayMs, signal })
     const lane = (name: string): FollowUps => new FollowUps({ name, logger, onDropped: onLeftOut })
     this.#followUps = {
       bridge: lane('The event bridge'),
@@ -110,30 +108,16 @@ export class NotificationIntake {
 
   /** @returns whether it is stored; false when it never can be */
   async #store(notification: OsloNotification, message: AmqpMessage): Promise<boolean> {
-    const { clock, logger, ingest, retryDelayMs = fullJitterMs } = this.#deps
-    const { signal } = this.#stopping
-    if (ingest === null) return true
+    if (this.#storing === null) return true
     const event = notificationToStreamEvent(notification, {
-      nowMs: clock.now(),
+      nowMs: this.#deps.clock.now(),
       fallbackId: digest(message.body),
       priority: message.routingKey.slice(message.routingKey.lastIndexOf('.') + 1),
     })
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        await ingest.accept([event], { signal })
-        return true
-      } catch (error) {
-        signal.throwIfAborted()
-        if (!isRetryable(error) && attempt >= REFUSALS) {
-          this.#bury('refused', `${notification.eventType} was refused by the event log: ${errorMessage(error)}`, error)
-          return false
-        }
-        if (attempt === 1) {
-          logger.warn({ err: error }, `Events cannot be stored, so the broker keeps them: ${errorMessage(error)}`)
-        }
-      }
-      await clock.sleep(retryDelayMs(attempt), { signal })
-    }
+    const refusal = await this.#storing.store(event)
+    if (refusal === undefined) return true
+    this.#bury('refused', `${event.event_type} was refused by the event log: ${errorMessage(refusal)}`, refusal)
+    return false
   }
 
   #follow(notification: OsloNotification): void {
