@@ -4,8 +4,7 @@ import { defineConfig } from 'vitest/config'
 /**
  * The suites. `unit` needs nothing but Node; the others need programs of the machine and say so when one is missing.
  * A file's place decides its suite: sources carry their unit tests, `test/<suite>/` holds what crosses rooms.
- * Each is guarded: a unit test that leaves a mock, a variable, a listener or a fake clock behind fails,
- * one of the other suites is told of.
+ * Each is guarded: a test that leaves a mock, a variable, a listener or a fake clock behind fails.
  */
 const excluded = ['**/node_modules/**', '**/dist/**', '**/fixtures/**']
 
@@ -26,7 +25,7 @@ export default defineConfig({
         },
       },
       {
-        plugins: [mockguard({ mode: 'warn' })],
+        plugins: [mockguard({ mode: 'fail' })],
         test: {
           name: 'engines',
           ...everywhere,
@@ -37,7 +36,7 @@ export default defineConfig({
         },
       },
       {
-        plugins: [mockguard({ mode: 'warn' })],
+        plugins: [mockguard({ mode: 'fail' })],
         test: {
           name: 'e2e',
           ...everywhere,
@@ -48,7 +47,7 @@ export default defineConfig({
         },
       },
       {
-        plugins: [mockguard({ mode: 'warn' })],
+        plugins: [mockguard({ mode: 'fail' })],
         test: {
           name: 'real',
           ...everywhere,

@@ -1,7 +1,8 @@
 import { connect } from 'node:net'
 import { Connection } from 'rabbitmq-client'
-import { describe, expect, test, vi, type TestContext } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { Cluster, DiskLimit, skipReason, type ComponentName, type ManagedServer } from '@mainstay/testkit'
+import { skipUnlessThere } from './support/component-there.ts'
 
 /** How each component is used, and how a restart is told from a fresh start. */
 interface Usage {
@@ -40,13 +41,6 @@ const usages: readonly Usage[] = [
     expected: 'a durable message',
   },
 ]
-
-/** In the run that promises to have everything, a missing program is a failure. */
-async function skipUnlessThere(ctx: TestContext, name: ComponentName): Promise<void> {
-  if (process.env['MAINSTAY_TEST_ALL'] === '1') vi.stubEnv('MAINSTAY_TESTKIT_REQUIRE', name)
-  const reason = await skipReason(name)
-  ctx.skip(reason !== undefined, reason)
-}
 
 async function withCluster<T>(work: (cluster: Cluster) => Promise<T>): Promise<T> {
   const cluster = await Cluster.create({ name: 'components', strictStop: true })

@@ -1,20 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
-import { describe, expect, test, vi, type TestContext } from 'vitest'
-import {
-  Cluster,
-  resetDatabase,
-  runProgram,
-  skipReason,
-  type ComponentName,
-  type DatabaseSpec,
-  type ServerSpec,
-} from '@mainstay/testkit'
-
-async function skipUnlessThere(ctx: TestContext, name: ComponentName): Promise<void> {
-  if (process.env['MAINSTAY_TEST_ALL'] === '1') vi.stubEnv('MAINSTAY_TESTKIT_REQUIRE', name)
-  const reason = await skipReason(name)
-  ctx.skip(reason !== undefined, reason)
-}
+import { describe, expect, test, vi } from 'vitest'
+import { Cluster, resetDatabase, runProgram, type DatabaseSpec, type ServerSpec } from '@mainstay/testkit'
+import { skipUnlessThere } from './support/component-there.ts'
 
 async function withCluster<T>(work: (cluster: Cluster) => Promise<T>): Promise<T> {
   const cluster = await Cluster.create({ name: 'databases' })

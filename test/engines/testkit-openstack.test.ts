@@ -1,13 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test, vi, type TestContext } from 'vitest'
-import { Cluster, skipReason, type ComponentName } from '@mainstay/testkit'
-
-async function skipUnlessThere(ctx: TestContext, name: ComponentName): Promise<void> {
-  if (process.env['MAINSTAY_TEST_ALL'] === '1') vi.stubEnv('MAINSTAY_TESTKIT_REQUIRE', name)
-  const reason = await skipReason(name)
-  ctx.skip(reason !== undefined, reason)
-}
+import { describe, expect, test } from 'vitest'
+import { Cluster } from '@mainstay/testkit'
+import { skipUnlessThere } from './support/component-there.ts'
 
 async function withCluster<T>(work: (cluster: Cluster) => Promise<T>): Promise<T> {
   const cluster = await Cluster.create({ name: 'openstack' })

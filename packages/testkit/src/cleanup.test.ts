@@ -107,6 +107,13 @@ describe('clean-up and the reaper (testkit.md A10)', { timeout: 180_000 }, () =>
     expect(existsSync(told.dir)).toBe(false)
   })
 
+  test('H-64 while no cluster lives SIGTERM ends the process as if the kit were not there', async () => {
+    const { child, exited } = await run('idle.ts')
+    child.kill('SIGTERM')
+    await exited
+    expect(child.signalCode).toBe('SIGTERM')
+  })
+
   test('H-65 a reaper that is told goodbye ends within 1 s', async () => {
     const helper = reaper()
     const identity = identityOf(helper.pid ?? 0)
