@@ -5,6 +5,7 @@ import { SystemClock, type Clock } from '../core/clock.ts'
 import { SeededRandom, integerBetween } from '../core/random.ts'
 import { nextTurn } from '../core/turn.ts'
 import { EventLogUnavailableError } from './errors.ts'
+import type { LogExtent, TailNews } from './log.ts'
 import { MemoryHistory } from './memory/history.ts'
 import { MemoryEventLog } from './memory/log.ts'
 import { newEvents } from './testing/new-event.ts'
@@ -49,6 +50,13 @@ class Writer implements AsyncDisposable {
     this.#stopping = true
     await this.#running
   }
+}
+
+/** News that begin with the history that is known already. */
+async function* repeated(news: AsyncIterable<TailNews>, extent: LogExtent): AsyncGenerator<TailNews> {
+  yield { kind: 'epoch', extent }
+  yield { kind: 'epoch', extent }
+  yield* news
 }
 
 describe('resuming', () => {
@@ -181,6 +189,26 @@ describe('what is lost', () => {
     await staying.until('the new events', ({ events }) => events.length === 53)
     expect(staying.seqs).toEqual([...upTo(50), 1, 2, 3])
     expect(staying.events.at(-1)).toMatchObject({ epoch, n: 53 })
+  })
+
+  test('R6 a log that says again which history it is costs nobody anything', async () => {
+    const clock = new SystemClock()
+    const log = new (class extends MemoryEventLog {
+      override async *tail(...args: Parameters<MemoryEventLog['tail']>): ReturnType<typeof repeated> {
+        yield* repeated(super.tail(...args), await this.extent())
+      }
+    })({ clock })
+    await log.append(newEvents(5))
+    await using lab = await StreamLab.start({ log, clock, options: { hub } })
+    const client = await lab.listen({ query: 'since=earliest' })
+    await log.append(newEvents(5, 'more-'))
+    await client.until('everything', ({ events }) => events.length === 10)
+    const late = await lab.listen({ query: `since=${cursorOf(client)}` })
+    expect(late.control('hello')).toMatchObject([{ resumed: true }])
+    const fresh = await lab.listen()
+    expect(fresh.control('hello')).toMatchObject([{ head: 10, replay_from: null }])
+    expect(client.seqs).toEqual(upTo(10))
+    expect(client.control('reset')).toEqual([])
   })
 
   test('R11 a client whose rest the retention has dropped while it read is told', async () => {

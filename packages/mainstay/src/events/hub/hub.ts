@@ -215,6 +215,7 @@ export class EventHub {
 
   #begin({ epoch, oldest, head }: LogExtent): void {
     if (this.#epoch !== undefined) this.#lostEpochs.add(this.#epoch)
+    this.#lostEpochs.delete(epoch)
     this.#epoch = epoch
     this.#oldest = oldest
     this.#pages.restart(head)
@@ -227,6 +228,11 @@ export class EventHub {
       return
     }
     const { extent } = news
+    if (extent.epoch === this.#epoch) {
+      // A log that says again which history it is goes back in it; what comes twice is passed over.
+      this.#oldest = extent.oldest
+      return
+    }
     this.#begin({ ...extent, head: extent.oldest - 1 })
     this.#deps.logger.warn({ epoch: extent.epoch }, 'The history of events was lost; a new one begins')
     for (const subscriber of this.#subscribers.keys()) {
