@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { libvirtFailureClass } from './failure-class.ts'
 import { freeAddress, usableAddress } from './guest-address.ts'
 import { machineStatus } from './machine-status.ts'
+import { expandAddresses } from './static-addresses.ts'
 import { readVolumeName, volumeName } from './volume-name.ts'
 
 describe('the name of a volume, which holds its tags', () => {
@@ -102,4 +103,21 @@ describe('the address of a guest', () => {
     expect(freeAddress(rule, new Set(['192.0.2.1']))).toBe('192.0.2.2')
     expect(freeAddress(rule, new Set(rule.addresses))).toBeNull()
   })
+
+  test.each([
+    [
+      ['192.0.2.7', '2001:db8::7'],
+      ['192.0.2.7', '2001:db8::7'],
+    ],
+    [['192.0.2.254-192.0.3.1'], ['192.0.2.254', '192.0.2.255', '192.0.3.0', '192.0.3.1']],
+    [['10.0.0.1 - 10.0.0.1'], ['10.0.0.1']],
+    [[], []],
+  ])('%j are written out as %j', (texts, addresses) => {
+    expect(expandAddresses(texts)).toEqual(addresses)
+  })
+
+  test.each(['192.0.2.0/24', '192.0.2.9-192.0.2.1', 'vm-1', '', '10.0.0.1-', '0.0.0.0-255.255.255.255'])(
+    '%j is refused',
+    (text) => expect(() => expandAddresses([text])).toThrow(text),
+  )
 })
