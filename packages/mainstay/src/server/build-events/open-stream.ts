@@ -1,9 +1,15 @@
+import { errorMessage } from '../../core/errors.ts'
 import { noauth2 } from '../../http/index.ts'
 import { SystemRandom } from '../../core/random.ts'
 import { StoredTickets } from '../../events/access/stored-tickets.ts'
 import { compatEndpoint } from '../../events/compat/compat-endpoint.ts'
+import type { FilterLimits } from '../../events/filter/index.ts'
+import type { CloudEventOptions } from '../../events/format/cloudevents.ts'
+import { ownEvent } from '../../events/own-event.ts'
+import { presenceEvent, type Presence } from '../../events/presence.ts'
 import { DEFAULT_STREAM_OPTIONS, type StreamOptions } from '../../events/stream-options.ts'
-import { StreamService } from '../../events/stream-service.ts'
+import { nativeFormat } from '../../events/format/native.ts'
+import { NATIVE_PROTOCOL, StreamService } from '../../events/stream-service.ts'
 import type { Access } from '../build-access.ts'
 import type { Config } from '../config/schema.ts'
 import type { Parts } from '../parts.ts'
@@ -15,14 +21,21 @@ export function openStream(parts: Parts, { authenticate }: Access): StreamServic
   const { log } = events
   const options = streamOptions(config)
   const tickets = new StoredTickets(parts.store.store)
-  const deps = { log, clock, ids, logger, metrics, authenticate, tickets, random: new SystemRandom() }
+  const presence = presenceOf(parts)
+  const deps = { log, clock, ids, logger, metrics, authenticate, tickets, presence, random: new SystemRandom() }
   const stream = new StreamService(deps, options)
-  const compat = compatEndpoint({ filter: options.filter, heartbeatSource: config.events.heartbeat_source })
+  const compat = compatEndpoint({
+    filter: options.filter,
+    heartbeatSource: config.events.heartbeat_source,
+    protocols: { [NATIVE_PROTOCOL]: nativeFormat },
+  })
   stream.addEndpoint(compat, config.events.stream.compat_auth === 'none' ? { authenticate: noauth2 } : undefined)
   return stream
 }
 
-function streamOptions({ auth, events: { stream } }: Config): StreamOptions {
+function streamOptions(config: Config): StreamOptions {
+  const { auth } = config
+  const { stream } = config.events
   return {
     hub: {
       ...DEFAULT_STREAM_OPTIONS.hub,
@@ -46,12 +59,8 @@ function streamOptions({ auth, events: { stream } }: Config): StreamOptions {
       perAddress: stream.max_connections_per_address,
       perPrincipal: stream.max_connections_per_user,
     },
-    filter: {
-      textsPerList: stream.max_filter_texts,
-      textLength: stream.max_filter_text_length,
-      wildcards: stream.max_filter_wildcards,
-    },
-    cloudEvents: { region: stream.cloudevents_region, typePrefix: stream.cloudevents_type_prefix },
+    filter: filterLimits(config),
+    cloudEvents: cloudEventOptions(config),
     maxMessageBytes: stream.max_message_bytes,
     messages: { limit: stream.max_messages, windowMs: stream.messages_window_ms },
     compression: stream.compression,
@@ -64,5 +73,31 @@ function streamOptions({ auth, events: { stream } }: Config): StreamOptions {
     allowedOrigins: stream.allowed_origins,
     anonymous: auth.strategy === 'noauth2',
     authenticationTimeoutMs: DEFAULT_STREAM_OPTIONS.authenticationTimeoutMs,
+  }
+}
+
+/** How much a filter may ask, wherever it comes from. */
+export function filterLimits({ events: { stream } }: Config): FilterLimits {
+  return {
+    textsPerList: stream.max_filter_texts,
+    textLength: stream.max_filter_text_length,
+    wildcards: stream.max_filter_wildcards,
+  }
+}
+
+/** What CloudEvents say of where they come from. */
+export function cloudEventOptions({ events: { stream } }: Config): CloudEventOptions {
+  return { region: stream.cloudevents_region, typePrefix: stream.cloudevents_type_prefix }
+}
+
+/** Puts into the log who listens, where that is wanted. */
+function presenceOf({ config, clock, logger, events }: Parts): Presence | undefined {
+  if (events === null || !config.events.stream.presence) return undefined
+  return (change, who) => {
+    const nowMs = clock.now()
+    const event = ownEvent(presenceEvent(change, who, nowMs), { nowMs, publisherId: events.publisherId })
+    events.ingest.accept([event]).catch((error: unknown) => {
+      logger.warn(`That somebody has ${change} is not in the stream: ${errorMessage(error)}`)
+    })
   }
 }
