@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 
 import { ManualClock } from '../../core/clock.ts'
 import { TimeoutError } from '../../core/errors.ts'
+import { nextTurn } from '../../core/turn.ts'
 import { SeededRandom } from '../../core/random.ts'
 import { ProviderInvalidError, ProviderTransientError, type ProviderErrorClass } from './errors.ts'
 import { NoProviderError, ProviderFleet, type FleetListener, type FleetRequest } from './fleet.ts'
@@ -66,6 +67,28 @@ describe('several providers (C11)', () => {
     await clock.advance(60_000)
     expect((await create()).provider).toBe('cloud-1')
     expect((await create()).provider).toBe('cloud-1')
+  })
+
+  test('C11 of many requests at one moment only one is the probe', async () => {
+    const { clock, clouds, create, of } = lab()
+    clouds[0]!.faults.order('create', 'quota', { times: 100 })
+    await create()
+    await clock.advance(60_000)
+    const note = async (): Promise<void> => await nextTurn()
+    const all = await Promise.all(Array.from({ length: 10 }, async () => await create({ onAttempt: note })))
+    expect(new Set(all.map(({ provider }) => provider))).toEqual(new Set(['cloud-2']))
+    expect(of('cloud-1')).toHaveLength(2)
+  })
+
+  test('a record that cannot be written says nothing about the provider, and lets another probe', async () => {
+    const { clock, clouds, create, of } = lab()
+    clouds[0]!.faults.order('create', 'quota')
+    await create()
+    await clock.advance(60_000)
+    const refusal = new RangeError('no record')
+    await expect(create({ onAttempt: async () => await Promise.reject(refusal) })).rejects.toBe(refusal)
+    expect((await create()).provider).toBe('cloud-1')
+    expect(of('cloud-1').map(({ ok }) => ok)).toEqual([false, true])
   })
 
   test.each(['quota', 'capacity', 'rate_limit', 'authentication'] as const)(

@@ -156,10 +156,14 @@ export class ProviderFleet {
         : { choice: 'use', provider: first, probe: false, refusals: [] }
     while (next.choice === 'use') {
       const { provider, probe } = next
-      await onAttempt?.(provider)
+      const startedAt = this.#clock.now()
+      // In the turn of the choice: of two that are made at once, only one is the probe.
+      this.#health.set(provider, attemptBegan(this.#healthOf(provider), startedAt))
       try {
-        return { machine: await this.#attempt(provider, probe, request), provider }
+        await onAttempt?.(provider)
+        return { machine: await this.#attempt(provider, { probe, startedAt }, request), provider }
       } catch (error) {
+        this.#judge(error, { provider, probe, startedAt }, request)
         if (!(error instanceof ProviderError) || !ELSEWHERE.has(error.class)) throw error
         refused = error
       }
@@ -186,32 +190,32 @@ export class ProviderFleet {
     await Promise.all(this.providers.map(async (provider) => await provider.close()))
   }
 
-  async #attempt(name: string, probe: boolean, request: CreateRequest): Promise<CreatedMachine> {
+  async #attempt(
+    name: string,
+    { probe, startedAt }: Omit<Attempt, 'provider'>,
+    request: CreateRequest,
+  ): Promise<CreatedMachine> {
     const { provider } = this.#members.get(name)!
-    const startedAt = this.#clock.now()
-    this.#health.set(name, attemptBegan(this.#healthOf(name), startedAt))
+    const machine = await provider.create(request)
+    const now = this.#clock.now()
+    this.#health.set(name, attemptSucceeded(this.#healthOf(name), { now, startedAt }, this.healthOptions))
     const told = { provider: name, machine: request.name, probe }
-    try {
-      const machine = await provider.create(request)
-      const now = this.#clock.now()
-      this.#health.set(name, attemptSucceeded(this.#healthOf(name), { now, startedAt }, this.healthOptions))
-      this.#listener.attempted?.({ ...told, tookMs: now - startedAt, failure: null })
-      return machine
-    } catch (error) {
-      const failure = failureOf(error, request.signal)
-      if (failure === null) this.#health.set(name, attemptAbandoned(this.#healthOf(name)))
-      else this.#failed(failure, startedAt, told)
-      throw error
-    }
+    this.#listener.attempted?.({ ...told, tookMs: now - startedAt, failure: null })
+    return machine
   }
 
-  #failed(failure: Failure, startedAt: number, told: { provider: string; machine: string; probe: boolean }): void {
-    const now = this.#clock.now()
-    const { provider } = told
+  /** Remembers what an error says about the provider. */
+  #judge(error: unknown, { provider, probe, startedAt }: Attempt, { name: machine, signal }: CreateRequest): void {
     const before = this.#healthOf(provider)
+    const failure = failureOf(error, signal)
+    if (failure === null) {
+      this.#health.set(provider, attemptAbandoned(before))
+      return
+    }
+    const now = this.#clock.now()
     const attempt = { ...failure, now, startedAt, chance: this.#random.next() }
     this.#health.set(provider, attemptFailed(before, attempt, this.healthOptions))
-    this.#listener.attempted?.({ ...told, tookMs: now - startedAt, failure })
+    this.#listener.attempted?.({ provider, machine, probe, tookMs: now - startedAt, failure })
     if (failure.class === 'authentication' && before.disabledBecause === null) {
       this.#listener.disabled?.(provider, failure.message)
     }
@@ -220,6 +224,12 @@ export class ProviderFleet {
   #healthOf(name: string): ProviderHealth {
     return this.#health.get(name) ?? { ...NEW_PROVIDER_HEALTH, updatedAt: this.#clock.now() }
   }
+}
+
+interface Attempt {
+  readonly provider: string
+  readonly probe: boolean
+  readonly startedAt: number
 }
 
 type Failure = Pick<AttemptFailure, 'class' | 'message' | 'retryAfterMs'>
