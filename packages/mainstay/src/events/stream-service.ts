@@ -16,6 +16,7 @@ import { nativeFormat } from './format/native.ts'
 import { connectionRoutes } from './hub/connection-routes.ts'
 import { EventHub } from './hub/hub.ts'
 import type { EventLog } from './log.ts'
+import type { Presence } from './presence.ts'
 import { registerSse } from './sse/routes.ts'
 import type { StreamOptions } from './stream-options.ts'
 import { webSocketEndpoint, type DialectChoice, type EndpointOptions } from './websocket/endpoint.ts'
@@ -37,6 +38,8 @@ export interface StreamServiceDeps {
   readonly metrics: Metrics
   readonly authenticate: Authenticate
   readonly tickets: TicketStore
+  /** Told of everybody who comes and goes. */
+  readonly presence?: Presence | undefined
 }
 
 /** How long a client that was told to go may keep its connection beyond its time to close. */

@@ -9,28 +9,39 @@ import {
   type OperationsDeps,
 } from '../http/index.ts'
 import type { StreamService } from '../events/stream-service.ts'
+import type { WebhookDesk } from '../events/webhooks/desk.ts'
 import { findWorkflow, workflowHistory } from '../journal/index.ts'
 import { poolRoutes } from '../pool/routes/index.ts'
 import { RecoveryDesk, progressDetails, recoveryRoutes, startRecovery } from '../recovery/index.ts'
 import type { Queries } from '../store/index.ts'
 import type { Access } from './build-access.ts'
+import { serveEvents } from './build-events/serve-events.ts'
 import { serveNotifications } from './build-events/serve-notifications.ts'
 import type { BuiltPool } from './build-pool/start-native-pool.ts'
 import type { Config } from './config/schema.ts'
 import type { Parts } from './parts.ts'
 import { simulationRoutes } from './simulation-routes.ts'
 
+/** What only the routes need. */
+interface HttpParts {
+  readonly notifier: Notifier | undefined
+  readonly stream: StreamService | null
+  readonly webhooks: WebhookDesk | null
+  readonly pool: BuiltPool | null
+}
+
 /** Makes the HTTP server with the routes of the roles that this process has. @throws InvalidInputError */
 export async function buildHttp(
   parts: Parts,
   access: Access,
-  { notifier, stream, pool }: { notifier: Notifier | undefined; stream: StreamService | null; pool: BuiltPool | null },
+  { notifier, stream, webhooks, pool }: HttpParts,
 ): Promise<HttpApp> {
   const { config, clock, ids, logger, metrics, engine, relay, tasks } = parts
   const { store } = parts.store
   const app = createHttpApp({ clock, ids, metrics }, httpOptions(parts))
   registerOperations(app, { metrics, ...healthChecks(parts, stream) })
   await stream?.serve(app)
+  await serveEvents(app, access, parts, webhooks)
   if (!config.server.roles.includes('api')) return app
   const wake = (): void => {
     engine.poke()

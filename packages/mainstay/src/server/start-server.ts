@@ -18,6 +18,7 @@ import { writeToOutbox } from '../store/index.ts'
 import { buildAccess, type Access } from './build-access.ts'
 import { openEvents } from './build-events/open-events.ts'
 import { openStream } from './build-events/open-stream.ts'
+import { openWebhooks } from './build-events/open-webhooks.ts'
 import { startNotifications } from './build-events/start-notifications.ts'
 import { startRelay } from './build-events/start-relay.ts'
 import { buildCompute, type BuiltCompute } from './build-compute.ts'
@@ -68,7 +69,9 @@ export async function startServer(config: Config, dependencies: StartDependencie
     }
     const pool = await startPool(parts, lifecycle, dependencies.readAgain ?? null)
     const stream = openStream(parts, access)
-    const app = await buildHttp(parts, access, { notifier: startNotifier(parts, lifecycle), stream, pool })
+    const webhooks = await openWebhooks(parts, lifecycle)
+    const notifier = startNotifier(parts, lifecycle)
+    const app = await buildHttp(parts, access, { notifier, stream, webhooks, pool })
     const url = await listenOn(app, address)
     lifecycle.started('http server', async () => await stopServing(app, { clock, timeoutMs: gracefulMs }))
     if (stream !== null) {

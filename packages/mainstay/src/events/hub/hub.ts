@@ -8,6 +8,7 @@ import { integerBetween, type Random } from '../../core/random.ts'
 import { TaskGroup } from '../../core/task-group.ts'
 import { parseTimestamp } from '../../core/timestamp.ts'
 import { nextTurn } from '../../core/turn.ts'
+import type { Presence } from '../presence.ts'
 import type { EventLog, LogExtent, TailNews, TailPosition } from '../log.ts'
 import { Channels } from './channels.ts'
 import { CLOSE } from './control-frame.ts'
@@ -29,6 +30,8 @@ export interface HubDeps {
   readonly random: Random
   readonly logger: Logger
   readonly metrics: Metrics
+  /** Told of everybody who comes and goes. */
+  readonly presence?: Presence | undefined
 }
 
 /** One client that wants to listen. */
@@ -147,7 +150,9 @@ export class EventHub {
    */
   subscribe(request: SubscribeRequest): Subscriber {
     const subscriber = new Subscriber(this.#station, request.outlet, request.subscription)
-    this.#subscribers.set(subscriber, { connectionId: request.connectionId, client: request.client })
+    const facts = { connectionId: request.connectionId, client: request.client }
+    this.#subscribers.set(subscriber, facts)
+    this.#deps.presence?.('connected', facts)
     void this.#place(subscriber, request)
     return subscriber
   }
@@ -201,6 +206,8 @@ export class EventHub {
       missing: (subscriber, seq) => void this.#expire(subscriber, seq),
       guarded: (subscriber, work) => this.#guarded(subscriber, work),
       ended: (subscriber) => {
+        const facts = this.#subscribers.get(subscriber)
+        if (facts !== undefined) this.#deps.presence?.('disconnected', facts)
         this.#subscribers.delete(subscriber)
         this.#placing.delete(subscriber)
       },

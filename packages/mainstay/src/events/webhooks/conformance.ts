@@ -530,7 +530,7 @@ export function webhookConformance(name: string, factory: WebhookStoreFactory): 
             [{}, /url/],
             [{ url: 'hook' }, /http or https/],
             [{ url: 'http://10.0.0.1/' }, /private, link-local/],
-            [{ url: 'http://169.254.169.254/' }, /webhook_allowed_networks/],
+            [{ url: 'http://169.254.169.254/' }, /webhooks\.allowed_networks/],
             [{ url: hook.url, format: 'notification' }, /format/],
             [{ url: hook.url, secret: 'short' }, /secret/],
             [{ url: hook.url, secret: 'whsec_tooShortForASecret==' }, /24 bytes/],

@@ -177,7 +177,7 @@ export class Courier {
   /** Sends one event until it is taken, given up, or the webhook is switched off. */
   async #bring(event: StreamEvent, signal: AbortSignal): Promise<Verdict> {
     const { clock, random, figures } = this.#deps
-    const profile = profileOf(this.webhook.format)
+    const profile = profileOf(this.webhook.format, this.#deps.profile)
     for (;;) {
       await clock.sleep((this.#progress.nextAttemptAt ?? 0) - clock.now(), { signal })
       const answer = await deliver(this.#deps, this.webhook, event, signal)

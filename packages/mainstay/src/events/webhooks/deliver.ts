@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { CloudEventOptions } from '../format/cloudevents.ts'
 import type { StreamEvent } from '../stream-event.ts'
 import { deliveryBody } from './body.ts'
-import { profileOf } from './profile.ts'
+import { profileOf, type DeliveryProfile } from './profile.ts'
 import type { Answer, Send } from './send.ts'
 import { signatureHeader } from './signature.ts'
 import { validSecrets, type Webhook } from './webhook.ts'
@@ -14,6 +14,8 @@ export interface DeliverDeps {
   readonly sendConfigured: Send
   readonly clock: Clock
   readonly cloudEvents?: CloudEventOptions | undefined
+  /** How persistently webhooks are delivered that admins have made; as R39 says unless given. */
+  readonly profile?: DeliveryProfile | undefined
 }
 
 /**
@@ -22,7 +24,7 @@ export interface DeliverDeps {
  * Source: event-stream.md R39.
  */
 export async function deliver(
-  { send, sendConfigured, clock, cloudEvents }: DeliverDeps,
+  { send, sendConfigured, clock, cloudEvents, profile }: DeliverDeps,
   webhook: Webhook,
   event: StreamEvent,
   signal: AbortSignal,
@@ -38,6 +40,6 @@ export async function deliver(
     'webhook-signature': signatureHeader({ id: event.id, timestampS, body }, validSecrets(webhook, now)),
   }
   const through = webhook.format === 'notification' ? sendConfigured : send
-  const { timeoutMs } = profileOf(webhook.format)
+  const { timeoutMs } = profileOf(webhook.format, profile)
   return await through({ url: webhook.url, headers, body, timeoutMs, signal })
 }

@@ -167,7 +167,10 @@ export class WebhookDesk {
     const event = parseJson(letter.event, `dead letter ${letter.id}`) as unknown as StreamEvent
     const answer = await deliver(this.#deps, webhook, event, signal)
     const progress = { failures: 0, failingSince: null }
-    const verdict = judgeAttempt({ answer, progress, now: clock.now(), chance: 0 }, profileOf(webhook.format))
+    const verdict = judgeAttempt(
+      { answer, progress, now: clock.now(), chance: 0 },
+      profileOf(webhook.format, this.#deps.profile),
+    )
     if (verdict.kind === 'delivered') {
       await removeDeadLetter(store, webhook.id, letter.id)
       return
@@ -214,7 +217,7 @@ export class WebhookDesk {
 
   #refuseConfigured({ id, format }: Webhook): void {
     if (format !== 'notification') return
-    throw new ConflictError(`Webhook ${id} is made from the configuration: change events.forward_url there.`)
+    throw new ConflictError(`Webhook ${id} is made from the configuration: change events.openstack.api_url there.`)
   }
 }
 

@@ -49,7 +49,7 @@ function made(url: string, place: { epoch: string; position: number }, now: numb
   return {
     id: FORWARDING_ID,
     url,
-    description: 'Notifications of machines, as events.forward_url of the configuration says',
+    description: 'Notifications of machines, as events.openstack.api_url of the configuration says',
     format: 'notification',
     filters: { ...EVERYTHING, service_filters: ['baremetal'] },
     scope: ALL_EVENTS,

@@ -40,6 +40,7 @@ export const FORWARDING_PROFILE: DeliveryProfile = {
   goneDisables: false,
 }
 
-export function profileOf(format: WebhookFormat): DeliveryProfile {
-  return format === 'notification' ? FORWARDING_PROFILE : STANDARD_PROFILE
+/** @param standard how webhooks are delivered that admins have made */
+export function profileOf(format: WebhookFormat, standard: DeliveryProfile = STANDARD_PROFILE): DeliveryProfile {
+  return format === 'notification' ? FORWARDING_PROFILE : standard
 }

@@ -83,6 +83,6 @@ describe('the url of a webhook (R39)', () => {
   })
 
   test('says what to do', () => {
-    expect(() => parseTarget('http://10.0.0.1/', rules)).toThrow(/10\.0\.0\.1.*webhook_allowed_networks/)
+    expect(() => parseTarget('http://10.0.0.1/', rules)).toThrow(/10\.0\.0\.1.*webhooks\.allowed_networks/)
   })
 })

@@ -86,7 +86,7 @@ export function hostOf({ hostname }: URL): string {
 export function refusal(address: string): string {
   return (
     `Webhooks are not sent to ${address}: it is a private, link-local or reserved address. ` +
-    'If that is where they belong, add it to events.webhook_allowed_networks.'
+    'If that is where they belong, add it to events.webhooks.allowed_networks.'
   )
 }
 

@@ -21,9 +21,7 @@ import {
 } from '../../events/openstack/notification-source.ts'
 import { DEFAULT_READ_LIMITS } from '../../events/openstack/oslo-notification.ts'
 import { rabbitmq } from '../../events/openstack/rabbitmq.ts'
-import { senderClient } from '../../events/openstack/sender-client.ts'
 import { EventSpool } from '../../events/spool/spool.ts'
-import { Sender } from '../../events/webhooks/send.ts'
 import { reconnectPauseMs } from '../../store/redis/index.ts'
 import { dataDirectory } from '../build-store.ts'
 import type { Config } from '../config/schema.ts'
@@ -102,8 +100,6 @@ async function listen(
 ): Promise<NotificationListener> {
   const { config, clock, logger, events, lifecycle } = parts
   const { openstack } = config.events
-  const sender = new Sender({ rules: { allows: () => true }, clock })
-  lifecycle.started('forwarding', async () => sender[Symbol.dispose]())
   const pauses = { reconnectMinMs: openstack.reconnect_min_ms, reconnectMaxMs: openstack.reconnect_max_ms }
   const random = new SystemRandom()
   const listener = new NotificationListener({
@@ -115,8 +111,6 @@ async function listen(
     ingest: events.ingest,
     bridge: await openOutput(parts),
     baremetal,
-    apiUrl: openstack.api_url,
-    httpClient: () => senderClient(sender.send),
     limits: { ...DEFAULT_READ_LIMITS, maxBytes: openstack.max_message_bytes },
     prefetch: openstack.prefetch,
     connectTimeoutMs: openstack.connect_timeout_ms,

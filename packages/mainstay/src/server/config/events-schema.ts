@@ -4,8 +4,10 @@ import { DEFAULT_MAX_EVENT_BYTES } from '../../events/prepare-event.ts'
 import { DEFAULT_REPEAT_WINDOW as REPEATS, DEFAULT_RETENTION as RETENTION } from '../../events/retention.ts'
 import { DEFAULT_SPOOL_BYTES } from '../../events/spool/spool.ts'
 import { BridgeEventsSection, OpenstackEventsSection } from './openstack-events-schema.ts'
+import { HistorySection } from './history-schema.ts'
 import { closed, count, flag, text } from './option-kinds.ts'
 import { StreamSection } from './stream-schema.ts'
+import { WebhooksSection } from './webhooks-schema.ts'
 
 /** The event stream. */
 export const EventsSection = Type.Object(
@@ -56,6 +58,8 @@ export const EventsSection = Type.Object(
     ),
     heartbeat_source: text('What heartbeats of the compatible endpoint give as their source.', 'mainstay'),
     stream: StreamSection,
+    history: HistorySection,
+    webhooks: WebhooksSection,
     openstack: OpenstackEventsSection,
     bridge: BridgeEventsSection,
   },

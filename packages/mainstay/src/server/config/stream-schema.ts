@@ -47,6 +47,7 @@ export const StreamSection = Type.Object(
     compression: flag('Whether WebSocket clients that offer permessage-deflate get it.', STREAM.compression),
     sse_gzip: flag('Whether SSE clients that take gzip get it; it costs work for each of them.', STREAM.sseGzip),
     sse_retry_ms: count('How long a browser waits before it opens its SSE stream again.', STREAM.sseRetryMs),
+    presence: flag('Whether the stream tells who begins and ends to listen, in events of its own.', false),
     cloudevents_region: text('The second part of the source of CloudEvents.', cloudEvents.region),
     cloudevents_type_prefix: text(
       'Stands before the type of CloudEvents; {source} is openstack or mainstay.',
