@@ -5,6 +5,7 @@ import { join } from 'node:path'
 
 import { auditFleetLog, readFleetLog, runningCopies } from '../../packages/mainstay/src/compute/simulated/index.ts'
 import { loadConfig, startServer } from '../../packages/mainstay/src/server/index.ts'
+import { auditStream } from './audit-stream.ts'
 import { prepare, type Failure, type NotificationBody, type Scenario } from './scenarios.ts'
 import { ServeClient } from '../support/serve-client.ts'
 import { ServeProcess } from '../support/serve-process.ts'
@@ -20,6 +21,8 @@ export interface CrashOutcome {
   readonly lost: readonly string[]
   /** Guests that were started more than once, or ran on two hosts. */
   readonly double: readonly string[]
+  /** What the event stream tells wrongly, or not at all, of the recovery. */
+  readonly untold: readonly string[]
   /** Whether the server really died at the point; without a point, whether it lived. */
   readonly crashed: boolean
 }
@@ -66,8 +69,10 @@ export async function crashRun(
     const status = await secondLife({ dataDir, set }, failure)
     const points = existsSync(crashLog) ? readFileSync(crashLog, 'utf8').trimEnd().split('\n').length : 0
     const { lost, double } = audit(dataDir, failure)
+    const untold = await auditStream(dataDir, set, failure.notification)
     const crashed = point === undefined ? !died : died
-    const outcome = { scenario: scenario.name, store: store.name, point: point ?? -1, status, lost, double, crashed }
+    const found = { status, lost, double, untold, crashed }
+    const outcome = { scenario: scenario.name, store: store.name, point: point ?? -1, ...found }
     return { outcome, points }
   } finally {
     await rm(dataDir, { recursive: true, force: true })

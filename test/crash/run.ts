@@ -40,8 +40,8 @@ async function enumerate(scenario: Scenario, store: CrashStore): Promise<void> {
   for (const outcome of results.filter(isBad)) say(`  ${JSON.stringify(outcome)}`)
 }
 
-function isBad({ status, lost, double }: CrashOutcome): boolean {
-  return status !== 'finished' || lost.length > 0 || double.length > 0
+function isBad({ status, lost, double, untold }: CrashOutcome): boolean {
+  return status !== 'finished' || lost.length > 0 || double.length > 0 || untold.length > 0
 }
 
 async function enumerateStore(store: CrashStore): Promise<void> {
@@ -61,11 +61,12 @@ const summary = {
   died: outcomes.filter(({ point, crashed }) => point >= 0 && crashed).length,
   lost: outcomes.reduce((sum, { lost }) => sum + lost.length, 0),
   double: outcomes.reduce((sum, { double }) => sum + double.length, 0),
+  untold: outcomes.reduce((sum, { untold }) => sum + untold.length, 0),
   unfinished: outcomes.filter(({ status }) => status !== 'finished').length,
 }
 process.stdout.write(
   values.json
     ? `${JSON.stringify(summary)}\n`
-    : `${summary.points} crash points: ${summary.lost} lost, ${summary.double} double, ${summary.unfinished} unfinished\n`,
+    : `${summary.points} crash points: ${summary.lost} lost, ${summary.double} double, ${summary.untold} untold, ${summary.unfinished} unfinished\n`,
 )
 process.exitCode = outcomes.some(isBad) || summary.died === 0 ? 1 : 0
