@@ -208,6 +208,11 @@ describe('a list hook that lies or talks nonsense (C10)', () => {
     )
   })
 
+  test('keeps a machine of somebody else from being destroyed by its name', async () => {
+    const list = sh(`echo '[{"vm_name":"vm-1"}]'`)
+    await expect(provider({ list }).destroy(REF, asking())).rejects.toThrow(ForeignMachineError)
+  })
+
   test('may say what it knows in its own words', async () => {
     const tags = `{"mainstay_installation":"ours","mainstay_pool":"p","mainstay_vm_name":"vm-1","mainstay_created_at":"5"}`
     const list = sh(`echo '{"machines":[{"vm_name":"i-77","vm_ip":"-","state":"SHELVED","tags":${tags}}]}'`)

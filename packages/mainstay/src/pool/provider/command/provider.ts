@@ -71,7 +71,8 @@ export class CommandProvider implements Provider {
   }
 
   async destroy(machine: MachineRef, { signal }: Asking): Promise<void> {
-    if (this.#hooks.has('describe')) {
+    // Listing everything for one machine is worth it only where its name alone says which one.
+    if (this.#hooks.has('describe') || (this.#hooks.has('list') && machine.providerId === null)) {
       const seen = await this.#look(machine, signal)
       if (seen !== undefined) mustBeOurs(this, seen)
     }
