@@ -11,6 +11,7 @@ export class IngestMetrics {
   readonly #refused
   readonly #appendSeconds
   readonly #headSeq
+  readonly #up
   readonly #services = new Set<string>()
 
   /** @param spoolBytes read when the metrics are */
@@ -26,11 +27,14 @@ export class IngestMetrics {
     )
     this.#appendSeconds = metrics.seconds('mainstay_events_store_append_seconds', 'How long storing a batch took.')
     this.#headSeq = metrics.gauge('mainstay_events_store_head_seq', 'The last place that this process has filled.')
+    this.#up = metrics.gauge('mainstay_events_store_up', '1 while the log takes events, 0 while it is away.')
+    this.#up.set(1)
     const spool = metrics.gauge('mainstay_events_spool_bytes', 'Bytes of events that wait for the log to come back.')
     Object.assign(spool, { collect: () => spool.set(spoolBytes()) })
   }
 
   stored(events: readonly StreamEvent[], duplicates: number, seconds: number): void {
+    this.#up.set(1)
     this.#appendSeconds.observe(seconds)
     if (duplicates > 0) this.#duplicates.inc(duplicates)
     for (const { canonical_service: service, severity } of events) {
@@ -38,6 +42,11 @@ export class IngestMetrics {
     }
     const last = events.at(-1)
     if (last !== undefined) this.#headSeq.set(last.seq)
+  }
+
+  /** The log did not take a batch. */
+  away(): void {
+    this.#up.set(0)
   }
 
   refused(count: number): void {

@@ -123,6 +123,7 @@ describe('taking events in', () => {
       }
       expect(place.ingest.trouble).toMatch(/away|lost/)
       expect(await place.metrics.text()).toMatch(/mainstay_events_spool_bytes [1-9]\d+/)
+      expect(await place.metrics.text()).toContain('mainstay_events_store_up 0')
       place.log.away = false
       await place.ingest.accept(newEvents(3, 'c'))
       await until(place.log, 66)
@@ -133,6 +134,7 @@ describe('taking events in', () => {
       ]
       expect(await ids(place.log)).toEqual(given.map(({ id }) => id))
       expect(place.ingest.trouble).toBeUndefined()
+      expect(await place.metrics.text()).toContain('mainstay_events_store_up 1')
     },
   )
 

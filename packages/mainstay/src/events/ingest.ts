@@ -147,6 +147,7 @@ export class EventIngest implements Ingest {
       return duplicates
     } catch (error) {
       const trouble = errorMessage(error)
+      metrics.away()
       if (this.#trouble === undefined) logger.warn({ err: error }, `The event log does not take events: ${trouble}`)
       this.#trouble = trouble
       throw error

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../core/json.ts'
+import { stableId } from './openstack/stable-id.ts'
 import { redact } from './redact.ts'
 import { storedText } from './stored-event.ts'
 import type { NewStreamEvent } from './stream-event.ts'
@@ -15,11 +16,18 @@ const MAX_MEMBER_LENGTH = 1024
  */
 export function prepareEvent(event: NewStreamEvent, maxBytes = DEFAULT_MAX_EVENT_BYTES): NewStreamEvent {
   const data = redact(event.data)
-  const redacted = data === event.data ? event : { ...event, data }
+  const sourceId = plainId(event.source_event_id)
+  const changed = data !== event.data || sourceId !== event.source_event_id
+  const redacted = changed ? { ...event, data, source_event_id: sourceId } : event
   if (bytesAtMost(redacted as unknown as JsonObject) <= maxBytes) return redacted
   const size = Buffer.byteLength(storedText(redacted))
   if (size <= maxBytes) return redacted
   return shortened({ ...redacted, data: truncated(event, size) })
+}
+
+/** An id that every store keeps as it is; what a sender may have made too long or of strange characters is hashed. */
+function plainId(sourceId: string): string {
+  return /^[\x20-\x7e]{1,200}$/.test(sourceId) ? sourceId : stableId(sourceId)
 }
 
 function truncated({ id, data }: NewStreamEvent, size: number): JsonObject {

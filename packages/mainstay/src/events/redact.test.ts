@@ -108,3 +108,15 @@ describe('the size of an event (11.9)', () => {
     expect(prepareEvent(event)).toBe(event)
   })
 })
+
+describe('the id of the source', () => {
+  test.each(['', 'x'.repeat(300), 'nul \0', 'half \uD800', 'ünïcode'])(
+    '%j becomes one that every store can keep',
+    (id) => {
+      const one = prepareEvent(newEvent(1, { source_event_id: id }))
+      expect(one.source_event_id).toMatch(/^[0-9a-f-]{36}$/)
+      expect(prepareEvent(newEvent(2, { source_event_id: id })).source_event_id).toBe(one.source_event_id)
+      expect(prepareEvent(newEvent(2, { source_event_id: `${id}\0` })).source_event_id).not.toBe(one.source_event_id)
+    },
+  )
+})

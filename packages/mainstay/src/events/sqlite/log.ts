@@ -50,7 +50,7 @@ interface Waiting {
 }
 
 /** Pages of the write-ahead log after which SQLite moves them into the file. */
-const CHECKPOINT_PAGES = 2000
+const CHECKPOINT_PAGES = 1000
 
 /**
  * The event log in a SQLite file of its own, for one process.
