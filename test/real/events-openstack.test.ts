@@ -7,7 +7,7 @@ import { Cluster, skipReason } from '@mainstay/testkit'
 import { Connection } from 'rabbitmq-client'
 
 import { SystemClock } from '../../packages/mainstay/src/core/clock.ts'
-import { isJsonObject, parseJson, toJson, type Json, type JsonObject } from '../../packages/mainstay/src/core/json.ts'
+import { isJsonObject, parseJson, toJson, type JsonObject } from '../../packages/mainstay/src/core/json.ts'
 import { needThat } from '../support/need.ts'
 import { ServeProcess } from '../support/serve-process.ts'
 import { idOf, keystoneSide, type KeystoneSide } from './support/keystone-ha.ts'
@@ -104,13 +104,14 @@ function dataOf(frame: JsonObject): JsonObject {
 }
 
 /** The same event on both endpoints. */
-async function seen(type: string, resource: string, expected: object): Promise<void> {
+async function seen(type: string, resource: string, expected: object): Promise<JsonObject> {
   const frame = await native.until(about(type, resource))
   expect(frame).toMatchObject({ source: 'openstack', resource_id: resource, ...expected })
   const plain = await compat.until(about(type, resource))
   expect(Object.keys(plain).sort()).toEqual(['data', 'event_type', 'id', 'node_name', 'source', 'timestamp'])
   expect(plain).toMatchObject({ id: frame['id'], node_name: frame['node_name'], event_type: type })
   expect(toJson([frame, plain])).not.toMatch(/_context_|gAAAA|hunter2/)
+  return plain
 }
 
 describe('notifications of real OpenStack services', { timeout: 240_000 }, () => {
@@ -125,7 +126,8 @@ describe('notifications of real OpenStack services', { timeout: 240_000 }, () =>
     const project = await create('project', 'second')
     const expected = { canonical_service: 'keystone', service_type: 'identity', severity: 'info', project_id: null }
     await seen('identity.project.created', project, expected)
-    await seen('identity.user.created', await create('user', 'ada'), expected)
+    const user = await create('user', 'ada')
+    expect(dataOf(await seen('identity.user.created', user, expected))).toMatchObject({ service_type: 'identity' })
   })
 
   test('Glance: an image is created and uploaded', async () => {
@@ -139,8 +141,8 @@ describe('notifications of real OpenStack services', { timeout: 240_000 }, () =>
         body,
       })
       expect(answer.status).toBe(201)
-      const image: Json = parseJson(await answer.text(), 'the image')
-      return isJsonObject(image) ? String(image['id']) : ''
+      const { id } = parseJson(await answer.text(), 'the image') as { id: string }
+      return id
     }
     await create('first')
     await bound('glance')
