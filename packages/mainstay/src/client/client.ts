@@ -1,8 +1,10 @@
+import { SystemClock, type Clock } from '../core/clock.ts'
 import { ApiVersions } from './api-version.ts'
 import { Extensions } from './extension.ts'
 import { Fences } from './fence.ts'
 import { Hosts } from './host.ts'
 import { Notifications } from './notification.ts'
+import { Pools } from './pool/pools.ts'
 import { Recoveries } from './recovery.ts'
 import { Segments } from './segment.ts'
 import { Transport, type TransportOptions } from './transport.ts'
@@ -18,7 +20,13 @@ export interface MainstayClient {
   readonly vmoves: Vmoves
   readonly recoveries: Recoveries
   readonly fences: Fences
+  readonly pools: Pools
   readonly transport: Transport
+}
+
+export interface ClientOptions extends TransportOptions {
+  /** For signs of life of leases, and for waits; the platform's own unless given. */
+  readonly clock?: Clock | undefined
 }
 
 /**
@@ -26,7 +34,7 @@ export interface MainstayClient {
  *
  * @throws InvalidInputError when the endpoint is no http or https address
  */
-export function createClient(options: TransportOptions): MainstayClient {
+export function createClient(options: ClientOptions): MainstayClient {
   const transport = new Transport(options)
   return {
     versions: new ApiVersions(transport),
@@ -37,6 +45,7 @@ export function createClient(options: TransportOptions): MainstayClient {
     vmoves: new Vmoves(transport),
     recoveries: new Recoveries(transport),
     fences: new Fences(transport),
+    pools: new Pools(transport, options.clock ?? new SystemClock()),
     transport,
   }
 }

@@ -1,4 +1,4 @@
-export { createClient, type MainstayClient } from './client.ts'
+export { createClient, type ClientOptions, type MainstayClient } from './client.ts'
 export { MainstayApiError, ServerUnreachableError, UnexpectedAnswerError, type ApiFault } from './errors.ts'
 export { DEFAULT_PAGE_SIZE, type ListOptions } from './paging.ts'
 export { fixedToken, type TokenSource } from './token.ts'
@@ -66,3 +66,4 @@ export {
 } from './recovery.ts'
 export { FENCES_PATH, type DeathAssertion, type Fences } from './fence.ts'
 export * from './stream/index.ts'
+export * from './pool/index.ts'

@@ -128,6 +128,33 @@ export class Transport {
     }
   }
 
+  /**
+   * Opens an answer that does not end by itself, such as an event stream; there is no time limit on it.
+   *
+   * @throws as {@link send}, without repeats
+   */
+  async stream({
+    path,
+    signal,
+  }: {
+    readonly path: string
+    readonly signal: AbortSignal
+  }): Promise<ReadableStream<Uint8Array>> {
+    const { tokens, fetch = globalThis.fetch } = this.#options
+    const token = await tokens?.token({ refused: undefined, signal })
+    const call = { method: 'GET', api: 'root', path, headers: { accept: 'text/event-stream' } } as const
+    try {
+      const response = await fetch(this.url(call), { headers: this.#headers(call, token), redirect: 'manual', signal })
+      if (!response.ok) throw new MainstayApiError(`GET ${path}`, readFault(response, await response.text()))
+      if (response.body === null) throw new UnexpectedAnswerError(`GET ${path}`, 'it is empty')
+      return response.body
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof MainstayApiError || error instanceof UnexpectedAnswerError) throw error
+      throw new ServerUnreachableError(this.#root, whyUnreachable(error), { cause: error })
+    }
+  }
+
   /** A token may have expired: a refused one is replaced once. Nothing was carried out for a refused token. */
   async #attempt(call: Call): Promise<Answer> {
     const { tokens } = this.#options

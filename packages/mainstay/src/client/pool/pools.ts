@@ -1,0 +1,279 @@
+import type { Clock } from '../../core/clock.ts'
+import { isRetryable } from '../../core/errors.ts'
+import { isJsonObject, parseJson } from '../../core/json.ts'
+import { unwrapBare, unwrapList } from '../body.ts'
+import { UnexpectedAnswerError } from '../errors.ts'
+import type { Answer, CallOptions, Transport } from '../transport.ts'
+import { SseParser } from '../stream/sse-parser.ts'
+import { PoolLease } from './lease.ts'
+import type {
+  GrantedLease,
+  PoolExplanation,
+  PoolNews,
+  PoolOverview,
+  PoolPlan,
+  PoolProvider,
+  PoolRequest,
+  PoolVm,
+  PoolVmState,
+  PoolWish,
+  ReconcileReport,
+} from './pool-record.ts'
+
+/** The longest that one call of a wait lasts, in milliseconds; shorter than the time limit of a call. */
+const POLL_MS = 20_000
+
+/** The pause after a call of a wait that failed, in milliseconds. */
+const AGAIN_MS = 1000
+
+const POOLS = '/api/v1/pools'
+
+export interface VmListOptions extends CallOptions {
+  readonly group?: string | undefined
+  readonly state?: PoolVmState | undefined
+  readonly owner?: string | undefined
+  readonly limit?: number | undefined
+  readonly cursor?: string | undefined
+}
+
+/** Something that is said to have a reason. */
+export interface Reasoned {
+  readonly reason: string
+}
+
+/** Calls on the pool. They throw what `Transport.send` throws. */
+export class Pools {
+  readonly #transport: Transport
+  readonly #clock: Clock
+
+  constructor(transport: Transport, clock: Clock) {
+    this.#transport = transport
+    this.#clock = clock
+  }
+
+  /**
+   * Takes one machine, waiting for it as long as the wish says. It sends signs of life by itself and is given back at the
+   * end of the `await using` block.
+   *
+   * A wait survives a restart of the server. When the signal is aborted, the request leaves the queue.
+   *
+   * @throws MainstayApiError with status 409 when there is no machine (in time), 422 when there never can be one
+   */
+  async acquire(wish: PoolWish & { readonly count?: 1 }, options: CallOptions = {}): Promise<PoolLease> {
+    const [lease] = await this.acquireMany(wish, options)
+    if (lease === undefined) throw new UnexpectedAnswerError(`POST ${POOLS}/leases`, 'it grants nothing')
+    return lease
+  }
+
+  /** As {@link acquire} for several machines at once, all or none. */
+  async acquireMany(wish: PoolWish, options: CallOptions = {}): Promise<PoolLease[]> {
+    const granted = await this.grant(wish, options)
+    return granted.map((lease) => this.lease(lease))
+  }
+
+  /** A lease that shows life by itself, from one that was granted before. */
+  lease(granted: GrantedLease): PoolLease {
+    return new PoolLease(granted, this, this.#clock)
+  }
+
+  /** Takes machines and leaves the signs of life to the caller. @throws as {@link acquire} */
+  async grant(wish: PoolWish, options: CallOptions = {}): Promise<readonly GrantedLease[]> {
+    const requestId = wish.requestId ?? globalThis.crypto.randomUUID()
+    const until = this.#clock.monotonic() + (wish.waitMs ?? 0)
+    try {
+      for (;;) {
+        const left = Math.max(0, until - this.#clock.monotonic())
+        const asked = { ...wish, requestId, ...(wish.waitMs === undefined ? {} : { waitMs: Math.ceil(left) }) }
+        const answer = await this.#ask(asked, left, options)
+        if (typeof answer === 'object') return answer
+        if (answer === 'away') await this.#clock.sleep(AGAIN_MS, { signal: options.signal })
+      }
+    } catch (error) {
+      if (options.signal?.aborted === true) await this.#leave(requestId)
+      throw error
+    }
+  }
+
+  /** @throws LeaseLostError's cause: MainstayApiError with status 409 */
+  async heartbeat(
+    { name, token }: { readonly name: string; readonly token: string },
+    options: CallOptions = {},
+  ): Promise<{ readonly expiresInMs: number; readonly preemptInMs: number | null }> {
+    const answer = await this.#post(vmPath(name, 'heartbeat'), { token }, { ...options, idempotent: true })
+    return answer as { readonly expiresInMs: number; readonly preemptInMs: number | null }
+  }
+
+  async release(
+    { name, token, failed = false }: { readonly name: string; readonly token: string; readonly failed?: boolean },
+    options: CallOptions = {},
+  ): Promise<PoolVm> {
+    return (await this.#post(vmPath(name, 'release'), { token, failed }, options)) as PoolVm
+  }
+
+  /** Has a machine destroyed that its holder calls broken. */
+  async giveUp(
+    { name, token, reason }: { readonly name: string; readonly token: string; readonly reason: string },
+    options: CallOptions = {},
+  ): Promise<void> {
+    await this.#post(vmPath(name, 'give-up'), { token, reason }, options)
+  }
+
+  /** Takes over the machine of a task whose worker is gone; null when there is none. */
+  async reattach(
+    body: { readonly taskId: string; readonly worker: string; readonly owner?: string },
+    options: CallOptions = {},
+  ): Promise<PoolLease | null> {
+    const path = `${POOLS}/reattach`
+    const answer = await this.#transport.send({ method: 'POST', api: 'root', path, body, ...options })
+    return answer.body === undefined ? null : this.lease(unwrapBare(answer, `POST ${path}`) as GrantedLease)
+  }
+
+  /** Machines in the order of their names. */
+  async list(options: VmListOptions = {}): Promise<PoolVm[]> {
+    return (await this.page(options)).vms
+  }
+
+  /** One page of machines, and where the next begins; null at the end. */
+  async page(options: VmListOptions = {}): Promise<{ readonly vms: PoolVm[]; readonly cursor: string | null }> {
+    const { signal, ...query } = options
+    const path = `${POOLS}/vms`
+    const answer = await this.#transport.send({ method: 'GET', api: 'root', path, query, signal })
+    const { cursor } = unwrapBare(answer, `GET ${path}`) as { readonly cursor?: string | null }
+    return { vms: unwrapList(answer, 'vms', `GET ${path}`) as PoolVm[], cursor: cursor ?? null }
+  }
+
+  async show(name: string, options: CallOptions = {}): Promise<PoolVm> {
+    return (await this.#get(vmPath(name), options)) as PoolVm
+  }
+
+  async overview(options: CallOptions = {}): Promise<PoolOverview> {
+    return (await this.#get(POOLS, options)) as PoolOverview
+  }
+
+  /** Requests that wait, in the order of their submission. */
+  async requests(options: CallOptions & { readonly limit?: number | undefined } = {}): Promise<PoolRequest[]> {
+    const { signal, limit } = options
+    const path = `${POOLS}/requests`
+    const answer = await this.#transport.send({ method: 'GET', api: 'root', path, query: { limit }, signal })
+    return unwrapList(answer, 'requests', `GET ${path}`) as PoolRequest[]
+  }
+
+  async plan(options: CallOptions = {}): Promise<PoolPlan> {
+    return (await this.#get(`${POOLS}/plan`, options)) as PoolPlan
+  }
+
+  /** Why a machine is not handed out, or a request waits. */
+  async explain(subject: string, options: CallOptions = {}): Promise<PoolExplanation> {
+    return (await this.#get(`${POOLS}/explain/${encodeURIComponent(subject)}`, options)) as PoolExplanation
+  }
+
+  async providers(options: CallOptions = {}): Promise<PoolProvider[]> {
+    const path = `${POOLS}/providers`
+    const answer = await this.#transport.send({ method: 'GET', api: 'root', path, ...options })
+    return unwrapList(answer, 'providers', `GET ${path}`) as PoolProvider[]
+  }
+
+  /** Changes of machines and requests from now on, until the signal is aborted or the server ends them. */
+  async *changes({ signal }: { readonly signal: AbortSignal }): AsyncGenerator<PoolNews> {
+    const body = await this.#transport.stream({ path: `${POOLS}/changes`, signal })
+    const parser = new SseParser()
+    const decoder = new TextDecoder()
+    for await (const piece of body) {
+      for (const { event, data } of parser.push(decoder.decode(piece, { stream: true }))) {
+        yield { ...(parseJson(data, 'a change of the pool') as object), type: event }
+      }
+    }
+  }
+
+  /** Something that an operator does, by its path below the pool; see `poolPath`. */
+  async operate(
+    path: string,
+    body: Reasoned & object,
+    options: CallOptions & { readonly method?: 'POST' | 'PUT' | 'DELETE' } = {},
+  ): Promise<unknown> {
+    const { method = 'POST', signal } = options
+    const answer = await this.#transport.send({ method, api: 'root', path, body, signal })
+    return answer.body
+  }
+
+  async reconcile(
+    body: Reasoned & { readonly dryRun?: boolean; readonly confirm?: readonly string[] },
+    options: CallOptions = {},
+  ): Promise<ReconcileReport> {
+    return (await this.#post(`${POOLS}/reconcile`, body, options)) as ReconcileReport
+  }
+
+  /** One question of a wait: the leases, or that it still waits, or that the server is away. */
+  async #ask(
+    wish: PoolWish,
+    leftMs: number,
+    options: CallOptions,
+  ): Promise<readonly GrantedLease[] | 'waiting' | 'away'> {
+    const path = `${POOLS}/leases`
+    const body = { ...wish, pollMs: Math.ceil(Math.min(POLL_MS, leftMs)) }
+    try {
+      // Asking again with the same id is harmless.
+      const answer = await this.#transport.send({
+        method: 'POST',
+        api: 'root',
+        path,
+        body,
+        idempotent: true,
+        ...options,
+      })
+      return answer.status === 202 ? 'waiting' : grantedBy(answer, path)
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      // While there is time, a server that is away is waited for: the request is in its queue.
+      if (leftMs > 0 && isRetryable(error)) return 'away'
+      throw error
+    }
+  }
+
+  async #leave(requestId: string): Promise<void> {
+    try {
+      await this.#post(
+        `${POOLS}/requests/${encodeURIComponent(requestId)}/cancel`,
+        { reason: 'its client gave it up' },
+        {},
+      )
+    } catch (error) {
+      // It was not in the queue (any more), or the server is away: then its wait ends by itself.
+      if (!(error instanceof Error)) throw error
+    }
+  }
+
+  async #get(path: string, options: CallOptions): Promise<unknown> {
+    return unwrapBare(await this.#transport.send({ method: 'GET', api: 'root', path, ...options }), `GET ${path}`)
+  }
+
+  async #post(path: string, body: object, options: CallOptions & { readonly idempotent?: boolean }): Promise<unknown> {
+    const call = { method: 'POST', api: 'root', path, body } as const
+    return unwrapBare(await this.#transport.send({ ...call, ...options }), `POST ${path}`)
+  }
+}
+
+function grantedBy({ body }: Answer, path: string): readonly GrantedLease[] {
+  if (isJsonObject(body) && Array.isArray(body['leases'])) return body['leases'] as readonly GrantedLease[]
+  throw new UnexpectedAnswerError(`POST ${path}`, 'it has no list "leases"')
+}
+
+/** The path of a machine, or of something that is done to it. */
+export function vmPath(name: string, action?: string): string {
+  return `${POOLS}/vms/${encodeURIComponent(name)}${action === undefined ? '' : `/${action}`}`
+}
+
+/** The path of a group, a provider or a request, and of what is done to it. */
+export function poolPath(kind: 'groups' | 'providers' | 'requests', id: string, action: string): string {
+  return `${POOLS}/${kind}/${encodeURIComponent(id)}/${action}`
+}
+
+/** Paths below the pool without a subject. */
+export const POOL_PATHS = {
+  vms: `${POOLS}/vms`,
+  leases: `${POOLS}/leases`,
+  changes: `${POOLS}/changes`,
+  failureHolds: `${POOLS}/failure-holds`,
+  configuration: `${POOLS}/configuration`,
+  reconcile: `${POOLS}/reconcile`,
+} as const
