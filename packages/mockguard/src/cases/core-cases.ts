@@ -1,10 +1,16 @@
 import type { Kind } from '../core/leak.ts'
+import { isJest } from '../testing/dialects.ts'
 import type { Dialect } from '../testing/dialects.ts'
 
 /** What mockguard has to say about one test. */
 export type Expected =
   | 'clean'
-  | { readonly path: string | RegExp; readonly kind: Kind; readonly also?: readonly string[]; readonly others?: number }
+  | {
+      readonly path: string | RegExp
+      readonly kind: Kind
+      readonly also?: readonly string[]
+      /** Further findings of the same test. */ readonly others?: readonly string[]
+    }
 
 export interface CoreCase {
   /** The number in the specification. */
@@ -13,13 +19,12 @@ export interface CoreCase {
   /** The body of the test, or null where the kind does not exist under the runner. */
   readonly body: (d: Dialect) => string | null
   readonly expected: Expected
-  /** Runs in a file of its own, because what it leaves would be in the way of the others. */
-  readonly alone?: boolean
-  readonly env?: Readonly<Record<string, string>>
+  /** Runs strict, with a walk after every test, three deep. */
+  readonly wide?: boolean
 }
 
 const onlyVitest = (d: Dialect, body: string): string | null => (d.runner.startsWith('vitest') ? body : null)
-const notJest = (d: Dialect, body: string): string | null => (d.runner === 'jest' ? null : body)
+const notJest = (d: Dialect, body: string): string | null => (isJest(d.runner) ? null : body)
 
 /** Each row is one test in a real project of each runner (testkit.md B8, core). */
 export const coreCases: readonly CoreCase[] = [
@@ -106,6 +111,35 @@ export const coreCases: readonly CoreCase[] = [
     title: 'method of a singleton instance',
     body: (d) => d.spy('single', 'run'),
     expected: { path: 'src/svc.js#single.run', kind: 'K1' },
+  },
+
+  {
+    id: 'M-4',
+    title: 'mock assigned to a class two deep, three deep walked',
+    body: (d) => `Outer.Inner.prototype.go = ${d.fn}`,
+    expected: { path: 'src/svc.js#Outer.Inner.prototype.go', kind: 'K2' },
+    wide: true,
+  },
+  {
+    id: 'M-4',
+    title: 'mock assigned to a class two deep, two deep walked',
+    body: (d) =>
+      `const go = Outer.Inner.prototype.go; Outer.Inner.prototype.go = ${d.fn}; setImmediate(() => { Outer.Inner.prototype.go = go })`,
+    expected: 'clean',
+  },
+  {
+    id: 'M-5',
+    title: 'element of an array, three deep walked',
+    body: (d) => `handlers.list.push(${d.fn})`,
+    expected: { path: 'src/svc.js#handlers.list[0]', kind: 'K5' },
+    wide: true,
+  },
+  {
+    id: 'M-5',
+    title: 'value in a map, three deep walked',
+    body: (d) => `handlers.map.set('key', ${d.fn})`,
+    expected: { path: 'src/svc.js#handlers.map.key', kind: 'K5' },
+    wide: true,
   },
 
   // M-6: accessors
@@ -359,7 +393,7 @@ export const coreCases: readonly CoreCase[] = [
     id: 'M-13',
     title: 'doMock',
     body: (d) =>
-      d.runner === 'node:test' ? null : `${d.runner === 'jest' ? 'jest' : 'vi'}.doMock('../src/svc.js', () => ({}))`,
+      d.runner === 'node:test' ? null : `${isJest(d.runner) ? 'jest' : 'vi'}.doMock('../src/svc.js', () => ({}))`,
     expected: { path: /^(vi|jest)\.doMock#\.\.\/src\/svc\.js$/, kind: 'K10' },
   },
   {
@@ -368,7 +402,7 @@ export const coreCases: readonly CoreCase[] = [
     body: (d) =>
       d.runner === 'node:test'
         ? null
-        : d.runner === 'jest'
+        : isJest(d.runner)
           ? `jest.doMock('../src/svc.js', () => ({})); jest.dontMock('../src/svc.js')`
           : `vi.doMock('../src/svc.js', () => ({})); vi.doUnmock('../src/svc.js')`,
     expected: 'clean',
@@ -376,7 +410,7 @@ export const coreCases: readonly CoreCase[] = [
   {
     id: 'M-13',
     title: 'resetModules leaves no dead entries',
-    body: (d) => (d.runner === 'node:test' ? null : `${d.runner === 'jest' ? 'jest' : 'vi'}.resetModules()`),
+    body: (d) => (d.runner === 'node:test' ? null : `${isJest(d.runner) ? 'jest' : 'vi'}.resetModules()`),
     expected: 'clean',
   },
 
@@ -407,6 +441,42 @@ export const coreCases: readonly CoreCase[] = [
   },
   {
     id: 'M-14',
+    title: 'once-listener that never fired',
+    body: () => `bus.once('never', () => {})`,
+    expected: { path: 'src/svc.js#bus.on(never)', kind: 'K11' },
+  },
+  {
+    id: 'M-14',
+    title: 'listener put before the others',
+    body: () => `process.prependListener('SIGUSR2', () => {})`,
+    expected: { path: 'process#on(SIGUSR2)', kind: 'K11' },
+  },
+  {
+    id: 'M-14',
+    title: 'listener of an event that is a symbol',
+    body: () => `bus.on(Symbol.for('sign'), () => {})`,
+    expected: { path: 'src/svc.js#bus.on(Symbol(sign))', kind: 'K11' },
+  },
+  {
+    id: 'M-14',
+    title: 'one function for two events',
+    body: () => `const f = () => {}; bus.on('one', f); bus.on('two', f)`,
+    expected: { path: 'src/svc.js#bus.on(one)', kind: 'K11', others: ['src/svc.js#bus.on(two)'] },
+  },
+  {
+    id: 'M-14',
+    title: 'listener of an output stream',
+    body: () => `process.stdout.on('resize', () => {})`,
+    expected: { path: 'process#stdout.on(resize)', kind: 'K11' },
+  },
+  {
+    id: 'M-14',
+    title: 'a listener that was there and was removed is nobody’s leak',
+    body: () => `bus.off('given', heard); t.finish(() => bus.on('given', heard))`,
+    expected: 'clean',
+  },
+  {
+    id: 'M-14',
     title: 'listener removed',
     body: () => `const f = () => {}; bus.on('tack', f); bus.off('tack', f)`,
     expected: 'clean',
@@ -416,17 +486,78 @@ export const coreCases: readonly CoreCase[] = [
   {
     id: 'M-15',
     title: 'queued result left in a file-level mock',
-    body: (d) => (d.runner === 'node:test' ? null : `shared.mockReturnValueOnce(1)`),
+    body: (d) => d.queueOnce('shared'),
     expected: { path: /^test\/.*#/, kind: 'K13' },
   },
   {
     id: 'M-15',
     title: 'queued result consumed',
-    body: (d) => (d.runner === 'node:test' ? null : `shared.mockReturnValueOnce(1); shared()`),
+    body: (d) => `${d.queueOnce('shared')}; shared()`,
+    expected: 'clean',
+  },
+  {
+    id: 'M-15',
+    title: 'queued result consumed, and the calls forgotten',
+    body: (d) =>
+      d.runner === 'node:test'
+        ? `${d.queueOnce('shared')}; shared(); shared.mock.resetCalls()`
+        : `${d.queueOnce('shared')}; shared(); shared.mockClear()`,
+    expected: 'clean',
+  },
+  {
+    id: 'M-15',
+    title: 'queued result thrown away',
+    body: (d) =>
+      d.runner === 'node:test'
+        ? `${d.queueOnce('shared')}; shared.mock.restore()`
+        : `${d.queueOnce('shared')}; shared.mockReset()`,
+    expected: 'clean',
+  },
+
+  // M-16: a changed implementation of a mock that outlives the test
+  {
+    id: 'M-16',
+    title: 'implementation of a file-level mock changed, strict',
+    body: (d) => d.implement('shared', '() => 2'),
+    expected: { path: /^test\/.*#/, kind: 'K15' },
+    wide: true,
+  },
+  {
+    id: 'M-16',
+    title: 'implementation of a file-level mock changed, not strict',
+    body: (d) => d.implement('shared', '() => 2'),
     expected: 'clean',
   },
 
   // M-17, M-23: what is nobody's leak
+  {
+    id: 'M-17',
+    title: 'plain patch of a prototype, strict',
+    body: () => `Array.prototype.last = function () { return this.at(-1) }`,
+    expected: { path: 'globalThis#Array.prototype.last', kind: 'K14' },
+    wide: true,
+  },
+  {
+    id: 'M-17',
+    title: 'stack limit changed, strict',
+    body: () => `Error.stackTraceLimit = 3`,
+    expected: { path: 'globalThis#Error.stackTraceLimit', kind: 'K16' },
+    wide: true,
+  },
+  {
+    id: 'M-17',
+    title: 'directory changed, strict',
+    body: () => `process.chdir('/')`,
+    expected: { path: 'process#cwd()', kind: 'K16' },
+    wide: true,
+  },
+  {
+    id: 'M-17',
+    title: 'cache of a module filled, strict',
+    body: () => `handlers.cache = new Map([['k', 1]])`,
+    expected: 'clean',
+    wide: true,
+  },
   {
     id: 'M-17',
     title: 'plain patch of a prototype is quiet unless strict',
@@ -438,6 +569,36 @@ export const coreCases: readonly CoreCase[] = [
     title: 'mocks in a test-local object',
     body: (d) => `const local = { m() {} }; ${d.spy('local', 'm')}; local.other = ${d.fn}`,
     expected: 'clean',
+  },
+
+  // M-19 … M-22: what is walked
+  {
+    id: 'M-19',
+    title: 'a class that three modules export is reported once',
+    body: (d) => d.spy('Svc', 'make'),
+    expected: { path: 'src/svc.js#Svc.make', kind: 'K2', also: ['src/index.js#Svc.make', 'src/third.js#Svc.make'] },
+  },
+  {
+    id: 'M-22',
+    title: 'a mock object that is a proxy',
+    body: () => `svc.deep = new Proxy({ _isMockObject: true }, {})`,
+    expected: { path: 'src/svc.js#svc.deep', kind: 'K5' },
+    wide: true,
+  },
+  {
+    id: 'M-20',
+    title: 'hostile exports were walked and nothing of them was called',
+    body: () => `if (touches() !== 0) throw new Error('touched ' + touches())`,
+    expected: 'clean',
+    wide: true,
+  },
+  {
+    id: 'M-21',
+    title: 'walking called no mock',
+    body: (d) =>
+      `const calls = ${d.runner === 'node:test' ? 'shared.mock.callCount()' : 'shared.mock.calls.length'}; if (calls !== 0) throw new Error('called ' + calls)`,
+    expected: 'clean',
+    wide: true,
   },
 
   // M-39: names that are no identifiers
@@ -500,7 +661,7 @@ export const coreCases: readonly CoreCase[] = [
     body: (d) =>
       `svc.send = Object.assign(() => 1, { mock: ${d.runner === 'node:test' ? 'Object.assign(() => 1, { _isMockFunction: true })' : d.fn} })`,
     expected: { path: 'src/svc.js#svc.send', kind: 'K5' },
-    env: { MOCKGUARD_SCAN: 'test' },
+    wide: true,
   },
 ]
 
@@ -510,10 +671,10 @@ function transparency(d: Dialect): string | null {
       let thrown; try { mock.method(null, 'x') } catch (error) { thrown = error }
       if (!thrown || thrown.stack.includes('core/wrap.ts')) throw new Error('stack shows the wrapper: ' + thrown?.stack)`
   }
-  const api = d.runner === 'jest' ? 'jest' : 'vi'
+  const api = isJest(d.runner) ? 'jest' : 'vi'
   return `if (${api}.fn(() => 3)() !== 3) throw new Error('result')
     ${
-      d.runner === 'jest'
+      isJest(d.runner)
         ? ''
         : `if (vi.spyOn.name !== 'spyOn' || vi.spyOn.length !== 3) throw new Error('name or length: ' + vi.spyOn.name + vi.spyOn.length)
     if (vi.useFakeTimers() !== vi || vi.useRealTimers() !== vi) throw new Error('chain')

@@ -1,3 +1,4 @@
+import { isJest } from '../testing/dialects.ts'
 import type { Dialect } from '../testing/dialects.ts'
 
 /** One generated test, and whether it leaves something behind. */
@@ -111,7 +112,7 @@ const others: readonly Template[] = [
   },
   {
     name: 'replaceProperty',
-    make: (d) => (d.runner === 'jest' ? [`const r = jest.replaceProperty(svc, '_limit', 9)`, 'r.restore()'] : null),
+    make: (d) => (isJest(d.runner) ? [`const r = jest.replaceProperty(svc, '_limit', 9)`, 'r.restore()'] : null),
   },
 ]
 

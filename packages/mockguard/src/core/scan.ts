@@ -231,6 +231,7 @@ class Walk {
   }
 
   #elements(list: readonly unknown[], length: number, place: Place): void {
+    if (this.#options.capture) this.#captured.set(list, new Map())
     for (let index = 0; index < Math.min(length, this.#options.maxElements); index += 1) {
       this.#descriptor(list, String(index), place)
     }
@@ -238,11 +239,13 @@ class Walk {
   }
 
   #entries(container: object, entries: Iterator<[unknown, unknown]>, place: Place): void {
+    if (this.#options.capture) this.#captured.set(container, new Map())
     for (let index = 0; index < this.#options.maxElements; index += 1) {
       const next = entries.next()
       if (next.done === true) return
       const [key, value] = next.value
       const name = typeof key === 'symbol' || typeof key === 'string' ? key : String(index)
+      this.#captured.get(container)?.set(name, { value })
       this.#value(container, name, value, 'value', place)
     }
   }

@@ -8,7 +8,11 @@ import { wrapMethod } from '../core/wrap.ts'
  * Watches node:test's `MockTracker`: its prototype is shared by the global `mock` and by every `t.mock`, and the two are
  * told apart by `this`. What a `t.mock` made is undone when its test ends, after every hook: it is `late`.
  */
-export function watchMockTracker(globalMock: object, tracker: Tracker): (() => void)[] {
+export function watchMockTracker(
+  globalMock: object,
+  tracker: Tracker,
+  hooks: { onFileLevelMock?: (mock: object, context: object) => void } = {},
+): (() => void)[] {
   const prototype = Object.getPrototypeOf(globalMock) as object
   const undos: (() => void)[] = []
   const on = (home: object, name: string, around: Parameters<typeof wrapMethod>[2]): void => {
@@ -52,7 +56,10 @@ export function watchMockTracker(globalMock: object, tracker: Tracker): (() => v
     const mock = run()
     if (!isObject(mock)) return mock
     registerMock(mock)
-    tracker.floated(mock, tracker.origin(called(self, 'fn'), wrapper))
+    const origin = tracker.origin(called(self, 'fn'), wrapper)
+    tracker.floated(mock, origin)
+    const context: unknown = Reflect.get(mock, 'mock')
+    if (!origin.owner && self === globalMock && isObject(context)) hooks.onFileLevelMock?.(mock, context)
     return mock
   })
   on(prototype, 'module', (run, [id], self, wrapper) => {

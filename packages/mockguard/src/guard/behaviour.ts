@@ -5,11 +5,25 @@ interface Prime {
   readonly owner: TestRef | null
   implementation: unknown
   used: boolean
+  /** The call that takes it, where that is how it is queued. */
+  readonly call?: number
 }
 
 interface Known {
   primed: Prime[]
   implementation: unknown
+  /** Where the mock itself does not tell what it does: node:test. */
+  readonly context?: NodeContext
+}
+
+/** A node:test mock's `mock`: it counts calls and takes behaviour, but tells nothing of it. */
+interface NodeContext {
+  /** The lasting implementation; undefined is the one it was made with. */
+  lasting: unknown
+  callCount(): number
+  /** Back to the implementation it was made with, and nothing queued. */
+  restore(): void
+  become(implementation: unknown): void
 }
 
 /** What a mock that outlives its test was left with. */
@@ -26,7 +40,7 @@ export interface Behaviour {
  * took (they survive `mockClear`) and for an implementation that one test changed for those after it.
  *
  * Vitest tells the implementation that the next call will use; Jest tells only the lasting one, so there the queued
- * function itself reports that it ran.
+ * function itself reports that it ran. node:test tells nothing: there it is remembered which call takes what.
  */
 export class BehaviourWatch {
   readonly #known = new Map<object, Known>()
@@ -54,11 +68,47 @@ export class BehaviourWatch {
     }
   }
 
+  /** The same for a mock of node:test, which hides its behaviour in its `mock`. */
+  watchContext(mock: object, context: object): void {
+    if (this.#known.has(mock)) return
+    const methods = ['callCount', 'restore', 'mockImplementation', 'mockImplementationOnce', 'resetCalls'] as const
+    const [callCount, restore, become, once, resetCalls] = methods.map((name) => Reflect.get(context, name) as unknown)
+    if (![callCount, restore, become, once, resetCalls].every((method) => typeof method === 'function')) return
+    const call = (method: unknown, ...args: unknown[]): unknown => Reflect.apply(method as Method, context, args)
+    const state: NodeContext = {
+      lasting: undefined,
+      callCount: () => Number(call(callCount)),
+      restore: () => void call(restore),
+      become: (implementation) => void call(become, implementation),
+    }
+    const known: Known = { primed: [], implementation: undefined, context: state }
+    this.#known.set(mock, known)
+    shadow(context, 'mockImplementationOnce', (implementation, onCall) => {
+      const at = typeof onCall === 'number' ? onCall : state.callCount()
+      known.primed.push({ owner: this.#current(), implementation, used: false, call: at })
+      return call(once, implementation, onCall)
+    })
+    shadow(context, 'mockImplementation', (implementation) => {
+      state.lasting = implementation
+      return call(become, implementation)
+    })
+    shadow(context, 'restore', () => {
+      known.primed = []
+      state.lasting = undefined
+      return call(restore)
+    })
+    shadow(context, 'resetCalls', () => {
+      // The count begins anew: what was taken by then must not look as if it were still waiting.
+      known.primed = queueOf(mock, known)
+      return call(resetCalls)
+    })
+  }
+
   look(): Behaviour[] {
     const found: Behaviour[] = []
     for (const [mock, known] of this.#known) {
       const left = queueOf(mock, known)
-      const now = implementationOf(mock)
+      const now = lastingOf(mock, known)
       const changed = now !== known.implementation && !left.some((prime) => prime.implementation === now)
       if (left.length > 0 || changed) found.push({ mock, queued: left.map((prime) => prime.owner), changed })
     }
@@ -69,7 +119,7 @@ export class BehaviourWatch {
   absorb(): void {
     for (const [mock, known] of this.#known) {
       known.primed = queueOf(mock, known)
-      known.implementation = implementationOf(mock)
+      known.implementation = lastingOf(mock, known)
     }
   }
 
@@ -77,6 +127,13 @@ export class BehaviourWatch {
   reset(mock: object): void {
     const known = this.#known.get(mock)
     if (!known) return
+    if (known.context) {
+      known.context.restore()
+      known.primed = []
+      known.context.lasting = known.implementation
+      if (typeof known.implementation === 'function') known.context.become(known.implementation)
+      return
+    }
     const reset = ownData(mock, 'mockReset')
     const put = ownData(mock, 'mockImplementation')
     const lasting = known.implementation
@@ -95,6 +152,8 @@ export class BehaviourWatch {
 }
 
 function queueOf(mock: object, known: Known): Prime[] {
+  const calls = known.context?.callCount()
+  if (calls !== undefined) return known.primed.filter((prime) => calls <= (prime.call ?? -1))
   if (!tellsNext(mock)) return known.primed.filter((prime) => !prime.used)
   const head = implementationOf(mock)
   const at = known.primed.findLastIndex((prime) => prime.implementation === head)
@@ -120,6 +179,10 @@ function tellsNext(mock: object): boolean {
   return Object.hasOwn(mock, 'mockThrow') || Object.hasOwn(mock, 'mockThrowOnce')
 }
 
+function lastingOf(mock: object, known: Known): unknown {
+  return known.context ? known.context.lasting : implementationOf(mock)
+}
+
 function implementationOf(mock: object): unknown {
   const read = ownData(mock, 'getMockImplementation')
   return typeof read === 'function' ? (Reflect.apply(read, mock, []) as unknown) : undefined
@@ -132,4 +195,9 @@ function replaceOwn(target: object, key: string, make: (original: Method) => (..
   const original = descriptor?.value as unknown
   if (!descriptor || typeof original !== 'function') return
   Object.defineProperty(target, key, { ...descriptor, value: make(original as Method) })
+}
+
+/** Puts a method before an inherited one, in a way that lists of members do not show. */
+function shadow(target: object, key: string, value: (...args: unknown[]) => unknown): void {
+  Object.defineProperty(target, key, { value, writable: true, enumerable: false, configurable: true })
 }

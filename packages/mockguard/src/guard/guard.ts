@@ -10,6 +10,7 @@ import type { Spy, Tracker, UndoneBy } from '../core/tracker.ts'
 import { BehaviourWatch } from './behaviour.ts'
 import { clockLeak, foldTimers, isTimer } from './clock.ts'
 import { changeLeak, slotLeak, spyLeak, stateLeak } from './leaks.ts'
+import { Findings } from './findings.ts'
 import { ScanBudget } from './scan-budget.ts'
 import { environmentSensor, ListenerSensor, processSensor } from './sensors.ts'
 import type { Sensor } from './sensors.ts'
@@ -455,28 +456,4 @@ function madeByModuleMock(origin: Origin | null): boolean {
   return /ManualMockedModule|callFunctionMock|requireMock|importMock|[\\/]@?vitest[\\/]mocker/.test(
     origin?.trace.stack ?? '',
   )
-}
-
-/** Leaks by slot: what two engines see is one leak, and the one that knows its maker wins. */
-class Findings {
-  readonly #byOwner = new Map<object, Map<unknown, Leak>>()
-
-  add(leak: Leak | null): boolean {
-    if (!leak) return false
-    let keys = this.#byOwner.get(leak.owner)
-    if (!keys) this.#byOwner.set(leak.owner, (keys = new Map()))
-    const slot = leak.kind === 'K11' ? leak.identity : leak.key
-    const known = keys.get(slot)
-    if (known && (known.origin !== null || leak.origin === null)) return false
-    keys.set(slot, leak)
-    return !known
-  }
-
-  addSpy(tracker: Tracker, spy: Spy, located: Located | undefined): void {
-    if (located && !located.mocked) this.add(spyLeak(tracker, spy, located))
-  }
-
-  leaks(): Leak[] {
-    return [...this.#byOwner.values()].flatMap((keys) => [...keys.values()])
-  }
 }

@@ -12,6 +12,8 @@ import type { SlotChange } from '../core/slots.ts'
 import { NeverRead } from '../core/untouched.ts'
 import { descriptorOf, sameDescriptor } from '../core/tracker.ts'
 import type { Spy, Tracker } from '../core/tracker.ts'
+import { isContainer, takeOut } from './containers.ts'
+import type { Before } from './containers.ts'
 import { fixFor } from './fix.ts'
 import type { StateChange } from './sensors.ts'
 import type { WatchedTarget } from './watched-targets.ts'
@@ -50,11 +52,7 @@ function spyKind(spy: Spy, owner: object, located: Located): Kind {
 }
 
 /** A mock found by walking: assigned, or made by a library that was not watched. */
-export function slotLeak(
-  tracker: Tracker,
-  slot: MockSlot,
-  before: { readonly descriptor: PropertyDescriptor | undefined } | undefined,
-): Leak {
+export function slotLeak(tracker: Tracker, slot: MockSlot, before: Before | undefined): Leak {
   const origin = tracker.originOf(slot.mock)
   const known = tracker.originalOf(slot.owner, slot.key) ?? before
   const original = known?.descriptor
@@ -69,7 +67,7 @@ export function slotLeak(
     original: known ? describeOriginal(original, slot.owner, slot.key) : 'unknown',
     current: describeValue(slot.mock),
     fix: fixFor(origin?.creator ?? 'assignment'),
-    undo: () => (known ? put(slot.owner, slot.key, original, slot.mock) : undoByMock(slot)),
+    undo: () => undoSlot(slot, known),
     isPresent: () => holds(slot.owner, slot.key, slot.mock),
   }
 }
@@ -169,6 +167,12 @@ function putSlot(owner: object, key: Key, original: PropertyDescriptor | undefin
   }
 }
 
+function undoSlot(slot: MockSlot, known: Before | undefined): void {
+  if (!known) undoByMock(slot)
+  else if (isContainer(slot.owner)) takeOut(slot, known)
+  else put(slot.owner, slot.key, known.descriptor, slot.mock)
+}
+
 function undoByMock(slot: MockSlot): void {
   for (const name of ['mockRestore', 'restore']) {
     const restore = ownData(slot.mock, name)
@@ -179,6 +183,7 @@ function undoByMock(slot: MockSlot): void {
 function holds(owner: object, key: Key, mock: object): boolean {
   if (owner === mock) return true
   if (isTransformedNamespace(owner)) return Reflect.get(owner, key) === mock
+  if (Array.isArray(owner)) return owner.includes(mock)
   if (types.isMap(owner)) return [...owner.values()].includes(mock)
   if (types.isSet(owner)) return owner.has(mock)
   const now = descriptorOf(owner, key)

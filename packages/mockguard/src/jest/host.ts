@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { dirname, resolve } from 'node:path'
 import { watchJestObject, watchModuleMocker, forgetHandles } from '../creators/jest.ts'
 import { watchSinonWhenLoaded } from '../creators/sinon.ts'
 import type { TestRef } from '../core/leak.ts'
@@ -73,7 +74,7 @@ export function openJestFile(sandbox: Sandbox): OnEvent | null {
     state.tracker,
     {
       realm: { globals: sandbox.sandbox, process: sandbox.process },
-      roots: () => sandboxRoots(sandbox, root),
+      roots: () => sandboxRoots(sandbox, root, runtime),
       undoneBetweenTests: new Set<UndoneBy>(config.restoreMocks === true ? ['mocks'] : []),
     },
     { ...settings, restores: settings.mode === 'restore' || settings.mode === 'restore+fail' },
@@ -158,6 +159,8 @@ interface Runtime {
   readonly _environment?: { readonly fakeTimersModern?: { useRealTimers(): void } | null }
   /** Makes the `jest` object of each module. Private to Jest: without it fake timers and `doMock` have no origin. */
   readonly jestGlobals?: object
+  /** Native ES modules of this file, by path. Private to Jest: without it a re-export may lend its name to what it exports. */
+  readonly registries?: { readonly esModuleRegistry?: unknown }
 }
 
 interface ProjectConfig {
@@ -183,15 +186,17 @@ function runtimeOf(sandbox: Sandbox): Runtime | null {
   return null
 }
 
-function sandboxRoots(sandbox: Sandbox, root: string): Root[] {
+/** `require.cache` of a sandbox lists its CommonJS modules and, where Jest loads them natively, its ES modules. */
+function sandboxRoots(sandbox: Sandbox, root: string, runtime: Runtime | null): Root[] {
   const roots: Root[] = []
   const { cache } = sandbox.require
   const importers = new Map<string, Set<string>>()
   const files = Object.keys(cache)
   for (const parent of files) {
-    for (const child of cache[parent]?.children ?? []) {
-      let set = importers.get(child.filename)
-      if (!set) importers.set(child.filename, (set = new Set()))
+    const children = cache[parent]?.children.map((child) => child.filename) ?? []
+    for (const child of [...children, ...importedBy(parent, runtime)]) {
+      let set = importers.get(child)
+      if (!set) importers.set(child, (set = new Set()))
       set.add(parent)
     }
   }
@@ -209,10 +214,27 @@ function sandboxRoots(sandbox: Sandbox, root: string): Root[] {
   return roots
 }
 
+/** The files that a native ES module imports by a relative path. */
+function importedBy(file: string, runtime: Runtime | null): string[] {
+  const registry = runtime?.registries?.esModuleRegistry
+  if (!(registry instanceof Map)) return []
+  const module: unknown = registry.get(file)
+  const requests: unknown = typeof module === 'object' && module !== null && Reflect.get(module, 'moduleRequests')
+  if (!Array.isArray(requests)) return []
+  return requests.flatMap((request: { specifier?: unknown }) => {
+    const { specifier } = request
+    return typeof specifier === 'string' && specifier.startsWith('.') ? [resolve(dirname(file), specifier)] : []
+  })
+}
+
+/** sinon in each of its builds; the one for `import` has its functions in the default export. */
 function sinonOf(sandbox: Sandbox): object[] {
   return Object.entries(sandbox.require.cache).flatMap(([file, module]) => {
-    const matches = /[\\/]node_modules[\\/]sinon[\\/](lib|pkg)[\\/]sinon\.c?js$/.test(file)
-    return matches && typeof module?.exports === 'object' && module.exports !== null ? [module.exports as object] : []
+    if (!/[\\/]node_modules[\\/]sinon[\\/](lib|pkg)[\\/]sinon(-esm)?\.c?js$/.test(file)) return []
+    const exported: unknown = module?.exports
+    if (typeof exported !== 'object' || exported === null) return []
+    const api: unknown = file.endsWith('-esm.js') ? Reflect.get(exported, 'default') : exported
+    return typeof api === 'object' && api !== null ? [api] : []
   })
 }
 

@@ -53,7 +53,11 @@ function guardProcess(): void {
   )
   const file = moduleLabel(entry, root)
   const session = new Session(settings, guard, { file, today: new Date().toISOString().slice(0, 10) })
-  state.uninstall.push(...watchMockTracker(nodeTest.mock, state.tracker))
+  state.uninstall.push(
+    ...watchMockTracker(nodeTest.mock, state.tracker, {
+      onFileLevelMock: (mock, context) => guard.behaviour.watchContext(mock, context),
+    }),
+  )
   state.tracker.resolveCurrent = currentTest
 
   const refs = new Map<string, TestRef>()

@@ -12,6 +12,9 @@ export interface Dialect {
   readonly fn: string
   restore(spy: string): string
   readonly restoreAll: string
+  /** Lets the next call of a mock answer 1. */
+  queueOnce(mock: string): string
+  implement(mock: string, implementation: string): string
   readonly fakeTimers: string
   readonly realTimers: string
 }
@@ -30,6 +33,8 @@ const test = (name, body) => baseTest(name, async ({ onTestFinished }) => body({
   fn: 'vi.fn()',
   restore: (spy) => `${spy}.mockRestore()`,
   restoreAll: 'vi.restoreAllMocks()',
+  queueOnce: (mock) => `${mock}.mockReturnValueOnce(1)`,
+  implement: (mock, implementation) => `${mock}.mockImplementation(${implementation})`,
   fakeTimers: 'vi.useFakeTimers()',
   realTimers: 'vi.useRealTimers()',
 })
@@ -48,8 +53,20 @@ const baseTest = test
   fn: 'jest.fn()',
   restore: (spy) => `${spy}.mockRestore()`,
   restoreAll: 'jest.restoreAllMocks()',
+  queueOnce: (mock) => `${mock}.mockReturnValueOnce(1)`,
+  implement: (mock, implementation) => `${mock}.mockImplementation(${implementation})`,
   fakeTimers: 'jest.useFakeTimers()',
   realTimers: 'jest.useRealTimers()',
+}
+
+const jestEsm: Dialect = {
+  ...jest,
+  runner: 'jest-esm',
+  head: `import { jest } from '@jest/globals'
+import { createRequire } from 'node:module'
+const require = createRequire(import.meta.url)
+${jest.head}`,
+  imports: (names, from) => `import { ${names} } from '${from}'`,
 }
 
 const nodeTest: Dialect = {
@@ -66,11 +83,18 @@ const test = (name, body) => baseTest(name, async (t) => body({ finish: (fn) => 
   fn: 'mock.fn()',
   restore: (spy) => `${spy}.mock.restore()`,
   restoreAll: 'mock.restoreAll()',
+  queueOnce: (mock) => `${mock}.mock.mockImplementationOnce(() => 1)`,
+  implement: (mock, implementation) => `${mock}.mock.mockImplementation(${implementation})`,
   fakeTimers: "mock.timers.enable({ apis: ['setTimeout', 'Date'] })",
   realTimers: 'mock.timers.reset()',
 }
 
-export const dialects: readonly Dialect[] = [vitest('vitest-4'), vitest('vitest-5'), jest, nodeTest]
+export const dialects: readonly Dialect[] = [vitest('vitest-4'), vitest('vitest-5'), jest, jestEsm, nodeTest]
+
+/** Whichever way its modules are loaded. */
+export function isJest(runner: Runner): boolean {
+  return runner === 'jest' || runner === 'jest-esm'
+}
 
 /** The module that tests mock, and the configuration that guards them. */
 export function baseFiles(
@@ -89,15 +113,18 @@ const single = new Svc()
 const list = [{ go() { return 1 } }]
 const handlers = { list: [], map: new Map() }
 const bus = new EventEmitter()
+function heard() {}
+bus.on('given', heard)
 function shout(text) { return text.toUpperCase() }
 `
-  const names = 'Base, Svc, Outer, svc, single, list, handlers, bus, shout'
+  const names = 'Base, Svc, Outer, svc, single, list, handlers, bus, heard, shout'
   return {
     'package.json': JSON.stringify({
       type: esm ? 'module' : 'commonjs',
-      ...(runner === 'jest'
+      ...(isJest(runner)
         ? {
             jest: {
+              ...(esm ? { transform: {} } : {}),
               setupFilesAfterEnv: ['@mainstay/mockguard/jest'],
               testMatch: ['**/*.test.js'],
               ...JSON.parse(options.jest ?? '{}'),
@@ -109,9 +136,12 @@ function shout(text) { return text.toUpperCase() }
       ? `import { EventEmitter } from 'node:events'\n${library}\nexport { ${names} }\n`
       : `const { EventEmitter } = require('node:events')\n${library}\nmodule.exports = { ${names} }\n`,
     'src/index.js': esm
-      ? `export { Svc, svc } from './svc.js'\n`
-      : `const { Svc, svc } = require('./svc.js')\nmodule.exports = { Svc, svc }\n`,
-    ...(esm && runner !== 'node:test'
+      ? `import './third.js'\nexport { Svc, svc } from './svc.js'\n`
+      : `require('./third.js')\nconst { Svc, svc } = require('./svc.js')\nmodule.exports = { Svc, svc }\n`,
+    'src/third.js': esm
+      ? `export { Svc } from './svc.js'\n`
+      : `const { Svc } = require('./svc.js')\nmodule.exports = { Svc }\n`,
+    ...(runner.startsWith('vitest')
       ? {
           'vitest.config.mjs': `import { mockguard } from '@mainstay/mockguard'
 export default { plugins: [mockguard(${options.pluginOptions ?? '{}'})], test: { include: ['test/**/*.test.js', 'test/**/*.test.ts'], ${options.vitest ?? ''} } }
@@ -121,8 +151,26 @@ export default { plugins: [mockguard(${options.pluginOptions ?? '{}'})], test: {
   }
 }
 
+/** A module whose exports run code, refuse, or never end when somebody looks at them in the wrong way. */
+export function hostileModule(runner: Runner): string {
+  return `
+let touched = 0
+const touch = () => { touched += 1; throw new Error('touched') }
+const hostile = { get effect() { return touch() }, set effect(value) { touch() }, m() { touch() } }
+hostile.self = hostile
+const trap = new Proxy({}, { get: touch, has: touch, ownKeys: touch, getOwnPropertyDescriptor: touch, getPrototypeOf: touch })
+const once = Proxy.revocable({}, {})
+once.revoke()
+const revoked = { proxy: once.proxy }
+const frozen = Object.freeze({ m() {}, trap })
+const big = Array.from({ length: 100_000 }, (_, at) => ({ at }))
+function touches() { return touched }
+${runner === 'jest' ? 'module.exports =' : 'export'} { hostile, revoked, frozen, big, touches }
+`
+}
+
 /** A test file: `test` is the dialect's own in Jest, where the name is taken. */
 export function testFile(dialect: Dialect, imports: string, body: string): string {
   const text = `${dialect.head}${imports}\n${body}\n`
-  return dialect.runner === 'jest' ? text.replace(/(^|[\s;{(])test\(/g, '$1guardedTest(') : text
+  return isJest(dialect.runner) ? text.replace(/(^|[\s;{(])test\(/g, '$1guardedTest(') : text
 }

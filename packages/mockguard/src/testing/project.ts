@@ -15,13 +15,14 @@ import { fileURLToPath } from 'node:url'
 import type { Finding } from '../report/finding.ts'
 import { parseJsonLines } from '../report/json-lines.ts'
 
-export type Runner = 'vitest-4' | 'vitest-5' | 'jest' | 'node:test'
+/** `jest-esm` is Jest with its support of native ES modules switched on. */
+export type Runner = 'vitest-4' | 'vitest-5' | 'jest' | 'jest-esm' | 'node:test'
 
 const repository = fileURLToPath(new URL('../../../../', import.meta.url))
 const modules = join(repository, 'node_modules')
 const packageFolder = join(repository, 'packages/mockguard')
 
-const programs: Record<Exclude<Runner, 'node:test'>, string> = {
+const programs: Record<Exclude<Runner, 'node:test' | 'jest-esm'>, string> = {
   'vitest-4': join(packageFolder, 'node_modules/vitest/vitest.mjs'),
   'vitest-5': join(modules, 'vitest/vitest.mjs'),
   jest: join(modules, 'jest/bin/jest.js'),
@@ -103,7 +104,9 @@ function command(runner: Runner, results: string, args: readonly string[]): stri
       ...args,
     ]
   }
-  if (runner === 'jest') return [programs.jest, '--json', `--outputFile=${results}`, '--colors=false', ...args]
+  const jest = [programs.jest, '--json', `--outputFile=${results}`, '--colors=false', ...args]
+  if (runner === 'jest') return jest
+  if (runner === 'jest-esm') return ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', ...jest]
   return [programs[runner], 'run', '--reporter=json', '--reporter=default', `--outputFile.json=${results}`, ...args]
 }
 
