@@ -2,19 +2,19 @@ import { loadScript, type RedisScript } from '../../store/redis/index.ts'
 
 /** What each transition needs of `lua/lib/` besides `base`; what it takes and returns stands at the head of its file. */
 const PARTS = {
-  acquire: ['machines', 'queue'],
-  change: ['machines', 'queue'],
-  'check-result': ['machines', 'queue'],
-  configure: ['machines', 'queue'],
+  acquire: ['machines', 'grant', 'queue'],
+  change: ['machines', 'grant', 'queue'],
+  'check-result': ['machines', 'grant', 'queue'],
+  configure: ['machines', 'grant', 'queue'],
   due: ['machines'],
-  each: ['machines', 'queue'],
+  each: ['machines', 'grant', 'queue'],
   heartbeat: ['machines'],
   lead: [],
   look: ['machines'],
-  queue: ['machines', 'queue'],
+  queue: ['machines', 'grant', 'queue'],
   reattach: ['machines'],
   reindex: ['machines'],
-  release: ['machines', 'queue'],
+  release: ['machines', 'grant', 'queue'],
   repair: ['machines'],
   'spawn-request': ['machines'],
 } as const

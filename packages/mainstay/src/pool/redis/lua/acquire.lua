@@ -3,7 +3,7 @@
 -- input   { request: the request as it would be kept, waits: whether it may wait }
 -- result  { outcome: 'granted' | 'waiting' | 'unavailable' | 'ended', request?, refusals? } and the machines granted
 
-local request = decoded(cjson.encode(input.request))
+local request = input.request
 
 local function refusals_of(wanted)
   local vms, refusals = pick(wanted)
@@ -32,27 +32,27 @@ if any_waiting then
 end
 
 if in_line then
-  stand(request, true)
-  write_request(request)
-  serve_groups(request.groups, request.owner)
+  queue().stand(request, true)
+  queue().write_request(request)
+  queue().serve_groups(request.groups, request.owner)
   held = load_all(call('ZRANGE', P .. 'n:leases::' .. request.id, 0, -1))
   if #held > 0 then return granted(held) end
 else
   local vms = pick(request)
-  if vms then return granted(grant(request, vms, false)) end
+  if vms then return granted(hand_out(request, vms)) end
   if input.waits then
-    stand(request, true)
-    write_request(request)
+    queue().stand(request, true)
+    queue().write_request(request)
   end
 end
 
 local refusals = refusals_of(request)
-evict_for_limit(request.owner, refusals)
+queue().evict_for_limit(request.owner, refusals)
 if not input.waits then
-  if in_line then drop_request(request) end
+  if in_line then queue().drop_request(request) end
   return answer({ outcome = 'unavailable', refusals = refusals })
 end
 any_waiting = true
 tell_request('request.waiting', request)
-request = preempt_for(request, refusals)
+request = queue().preempt_for(request, refusals)
 return answer({ outcome = 'waiting', request = request, refusals = refusals })

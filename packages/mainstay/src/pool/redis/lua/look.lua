@@ -56,16 +56,16 @@ function verbs.counts()
     local after = '(' .. integer(max(server_started(), oldest))
     local states = {}
     for each = 1, #input.states do
-      states[input.states[each]] = call('ZCARD', P .. 'n:state::' .. joined(group, input.states[each]))
+      states[input.states[each]] = call('ZCARD', P .. 'n:state::' .. part(group) .. part(input.states[each]))
     end
     local waiting = 0
-    local owners = call('ZRANGE', P .. 'n:queue:owners::' .. joined(group), 0, -1)
-    for each = 1, #owners do waiting = waiting + call('ZCARD', P .. 'n:queue:own::' .. joined(group, owners[each])) end
+    local owners = call('ZRANGE', P .. 'n:queue:owners::' .. part(group), 0, -1)
+    for each = 1, #owners do waiting = waiting + call('ZCARD', P .. 'n:queue:own::' .. part(group) .. part(owners[each])) end
     groups[index] = {
       group = group,
       states = states,
-      free = call('ZCOUNT', P .. 'n:free::' .. joined(group), after, '+inf'),
-      clean = call('ZCARD', P .. 'n:free::' .. joined(group)),
+      free = call('ZCOUNT', P .. 'n:free::' .. part(group), after, '+inf'),
+      clean = call('ZCARD', P .. 'n:free::' .. part(group)),
       waiting = waiting,
       lastSpawnStart = seconds_to_ms(call('HGET', P .. 'vm_pool_info:hset::' .. group, 'last_vm_spawn_start')),
     }
@@ -80,7 +80,7 @@ function verbs.usage()
     local bound = {}
     for each = 1, #input.groups do
       local group = input.groups[each]
-      local has = call('HGET', P .. 'n:bound:user::' .. joined(group), owner)
+      local has = call('HGET', P .. 'n:bound:user::' .. part(group), owner)
       if has then bound[group] = tonumber(has) end
     end
     owners[index] = { owner = owner, held = tonumber(call('HGET', P .. 'n:held:user', owner) or '0'), bound = bound }

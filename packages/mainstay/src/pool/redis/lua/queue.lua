@@ -17,10 +17,10 @@ local function require_waiting(id)
 end
 
 local function finish(request, status, reason)
-  end_request(request, status, reason)
+  queue().end_request(request, status, reason)
   tell_request('request.' .. status, request, reason)
   -- A gang that goes lets go of the machines that were kept for it.
-  if request.count > 1 then serve_groups(request.groups) end
+  if request.count > 1 then queue().serve_groups(request.groups) end
 end
 
 local verbs = {}
@@ -39,13 +39,13 @@ function verbs.reorder()
     before, refusal = require_waiting(input.ahead)
     if not before then return refusal end
   end
-  stand(request, false)
+  queue().stand(request, false)
   request.priority = some(input.priority) or (before and before.priority) or request.priority
   if before then request.rankAt = before.rankAt - 1 end
-  stand(request, true)
-  write_request(request)
+  queue().stand(request, true)
+  queue().write_request(request)
   tell_request('request.reordered', request)
-  serve_groups(request.groups, request.owner)
+  queue().serve_groups(request.groups, request.owner)
 end
 
 function verbs.expire()
@@ -67,7 +67,7 @@ function verbs.expire()
   for index = 1, math.min(#found, input.limit) do
     local request = request_of(found[index].id)
     if found[index].ended then
-      drop_request(request)
+      queue().drop_request(request)
     elseif request.status == 'waiting' then
       -- Unless it was served just now, by what an earlier one had kept.
       finish(request, 'expired', 'it waited for as long as it wanted to')
@@ -76,14 +76,14 @@ function verbs.expire()
 end
 
 function verbs.serve()
-  serve_groups(input.groups, true)
+  if any_waiting then queue().serve_groups(input.groups, true) end
 end
 
 function verbs.preempt()
   local request, refusal = require_waiting(input.id)
   if not request then return refusal end
   local vms, refusals = pick(request)
-  if not vms then preempt_for(request, refusals) end
+  if not vms then queue().preempt_for(request, refusals) end
 end
 
 return verbs[input.verb]() or answer({ done = true })

@@ -9,7 +9,7 @@ local function displace_everywhere(vm)
     'requested', 'building', 'got_ip', 'check_health', 'check_health_failed', 'ready', 'in_use', 'resetting', 'held',
     'drained', 'standby', 'starting', 'terminating', 'stuck',
   }) do
-    if state ~= vm.state then call('ZREM', P .. 'n:state::' .. joined(vm.group, state), vm.vm_name) end
+    if state ~= vm.state then call('ZREM', P .. 'n:state::' .. part(vm.group) .. part(state), vm.vm_name) end
   end
 end
 

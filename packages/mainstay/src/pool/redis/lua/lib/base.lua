@@ -31,11 +31,10 @@ local function decoded(text)
   return object
 end
 
--- Several texts as one that can be taken apart again; as `joined` of placements.ts.
-local function joined(...)
-  local parts = { ... }
-  for index = 1, #parts do parts[index] = #parts[index] .. ':' .. parts[index] end
-  return table.concat(parts)
+-- A text with its length before it. Several of these one after the other can be taken apart again: `joined` of
+-- placements.ts.
+local function part(text)
+  return #text .. ':' .. text
 end
 
 local function integer(number)
@@ -61,23 +60,17 @@ local function fail(code, more)
   return answer(result)
 end
 
-local DEFAULT_RULES = nil
 local known_rules = {}
 
--- The rules of a group; those of a group that the configuration does not know are the defaults.
+-- The rules of a group; those of a group that the configuration does not know are the defaults. They are kept packed as
+-- well, because that is read several times faster than JSON.
 local function rules_of(group)
   local rules = known_rules[group]
-  if rules then return rules end
-  local text = call('HGET', P .. 'n:config', 'group:' .. group)
-  if text then
-    rules = decoded(text)
-  else
-    if not DEFAULT_RULES then
-      DEFAULT_RULES = decoded(call('HGET', P .. 'n:config', 'default') or '{}')
-    end
-    rules = DEFAULT_RULES
+  if not rules then
+    local packed = call('HGET', P .. 'n:config', 'packed:' .. group) or call('HGET', P .. 'n:config', 'packed-default')
+    rules = packed and cmsgpack.unpack(packed) or {}
+    known_rules[group] = rules
   end
-  known_rules[group] = rules
   return rules
 end
 

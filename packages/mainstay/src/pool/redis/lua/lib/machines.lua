@@ -118,51 +118,50 @@ local function next_deadline(vm, rules)
   return nil
 end
 
--- Every index with the score and every counter in which a machine stands.
+-- Every index with the score, and every counter with the field, in which a machine stands.
 local function placements(vm)
-  local group, state = vm.group, vm.state
-  local owner, sandbox = vm.bound_to_user or '', vm.sandbox or ''
-  local dirty = vm.bound_to_user ~= nil
-  local held = state == 'in_use'
-  local sets, counts = {}, {}
-  sets['n:names'] = 0
-  sets['n:state::' .. joined(group, state)] = vm.state_since
+  local state = vm.state
+  local group = part(vm.group)
+  local bound = vm.bound_to_user
+  local owner = part(bound or '')
+  local of_sandbox = owner .. part(vm.sandbox or '')
+  local sets, counts = { ['n:names'] = 0 }, {}
+  sets['n:state::' .. group .. part(state)] = vm.state_since
   if state == 'ready' and (vm.check_fails or 0) == 0 then
     local fit = vm.check_passed_at or 0
-    if dirty then sets['n:idle::' .. joined(group, owner, sandbox)] = fit else sets['n:free::' .. joined(group)] = fit end
+    if bound then sets['n:idle::' .. group .. of_sandbox] = fit else sets['n:free::' .. group] = fit end
   end
-  if dirty and (state == 'ready' or state == 'check_health_failed') then
-    sets['n:evict::' .. joined(group, owner)] = vm.last_release or 0
+  if bound and (state == 'ready' or state == 'check_health_failed') then
+    sets['n:evict::' .. group .. owner] = vm.last_release or 0
   end
-  if held and vm.preemptible and not vm.preempt_at then sets['n:preempt::' .. joined(group)] = vm.priority or 0 end
-  local deadline = next_deadline(vm, rules_of(group))
-  if deadline then sets['n:due'] = deadline end
+  sets['n:due'] = next_deadline(vm, rules_of(vm.group))
   if vm.vm_ip then sets['n:ip::' .. vm.vm_ip] = 0 end
   if vm.task_id then sets['n:task::' .. vm.task_id] = 0 end
   if vm.request_id then sets['n:leases::' .. vm.request_id] = 0 end
-  if held then
-    counts['n:held:user\n' .. owner] = 1
-    counts['n:held:sandbox\n' .. joined(owner, sandbox)] = 1
-    if vm.arch then counts['n:held:arch\n' .. vm.arch] = 1 end
+  if state == 'in_use' then
+    if vm.preemptible and not vm.preempt_at then sets['n:preempt::' .. group] = vm.priority or 0 end
+    counts['n:held:user'] = bound or ''
+    counts['n:held:sandbox'] = of_sandbox
+    counts['n:held:arch'] = vm.arch
   end
-  if dirty and state ~= 'stuck' then
-    counts['n:bound:user::' .. joined(group) .. '\n' .. owner] = 1
-    counts['n:bound:sandbox::' .. joined(group) .. '\n' .. joined(owner, sandbox)] = 1
+  if bound and state ~= 'stuck' then
+    counts['n:bound:user::' .. group] = bound
+    counts['n:bound:sandbox::' .. group] = of_sandbox
+    if state == 'terminating' then counts['n:leaving::' .. group] = bound end
   end
-  if dirty and state == 'terminating' then counts['n:leaving::' .. joined(group) .. '\n' .. owner] = 1 end
-  if vm.hold_until and vm.hold_owner then counts['n:holds\n' .. vm.hold_owner] = 1 end
+  if vm.hold_until then counts['n:holds'] = vm.hold_owner end
   return sets, counts
 end
 
-local function count(place, by)
-  local line = string.find(place, '\n', 1, true)
-  local key, field = P .. string.sub(place, 1, line - 1), string.sub(place, line + 1)
-  if call('HINCRBY', key, field, by) == 0 then call('HDEL', key, field) end
+local function count(key, field, by)
+  if call('HINCRBY', P .. key, field, by) == 0 then call('HDEL', P .. key, field) end
 end
+
+local EMPTY = {}
 
 -- Moves a machine in the indexes from where it was to where it belongs; either may be nil.
 local function place(before, after)
-  local old_sets, old_counts, sets, counts = {}, {}, {}, {}
+  local old_sets, old_counts, sets, counts = EMPTY, EMPTY, EMPTY, EMPTY
   if before then old_sets, old_counts = placements(before) end
   if after then sets, counts = placements(after) end
   local name = (after or before).vm_name
@@ -170,13 +169,14 @@ local function place(before, after)
     if sets[key] == nil then call('ZREM', P .. key, name) end
   end
   for key, score in pairs(sets) do
+    -- The deadline may have been kept by other rules.
     if old_sets[key] ~= score or key == 'n:due' then call('ZADD', P .. key, integer(score), name) end
   end
-  for key in pairs(old_counts) do
-    if not counts[key] then count(key, -1) end
+  for key, field in pairs(old_counts) do
+    if counts[key] ~= field then count(key, field, -1) end
   end
-  for key in pairs(counts) do
-    if not old_counts[key] then count(key, 1) end
+  for key, field in pairs(counts) do
+    if old_counts[key] ~= field then count(key, field, 1) end
   end
 end
 
@@ -271,6 +271,6 @@ end
 -- How many machines of a group are in some states.
 local function count_states(group, states)
   local sum = 0
-  for index = 1, #states do sum = sum + call('ZCARD', P .. 'n:state::' .. joined(group, states[index])) end
+  for index = 1, #states do sum = sum + call('ZCARD', P .. 'n:state::' .. part(group) .. part(states[index])) end
   return sum
 end

@@ -1,421 +1,295 @@
--- Requests, and who is next. Mirrors rank.ts, limits.ts and the transitions pick, grant, serve and preempt: the same
--- answers.
+-- Who is next. Mirrors rank.ts and the transitions serve and preempt: the same answers.
 
--- How many requests of one owner are looked at, when the first of them cannot be served.
-local LOOK_AHEAD = 16
+local made = nil
 
--- How many requests one transition serves at the most; what is left over is served by the cycle.
-local MOST_GRANTS = 16
+queue = function()
+  if made then return made end
 
-local any_waiting = call('EXISTS', P .. 'n:requests') == 1
+  -- How many requests of one owner are looked at, when the first of them cannot be served.
+  local LOOK_AHEAD = 16
 
-local function request_of(id)
-  local text = call('GET', P .. 'n:request::' .. id)
-  return text and decoded(text)
-end
+  -- How many requests one transition serves at the most; what is left over is served by the cycle.
+  local MOST_GRANTS = 16
 
--- Takes a request out of the queue, or puts it in.
-local function stand(request, queued)
-  local id, owner = request.id, request.owner
-  local score = request.rankAt - request.priority * pool_rules().ageingMs
-  for index = 1, #request.groups do
-    local group = request.groups[index]
-    local own = P .. 'n:queue:own::' .. joined(group, owner)
-    local line = P .. 'n:queue:line::' .. joined(group, owner, request.sandbox)
-    local owners = P .. 'n:queue:owners::' .. joined(group)
+  -- Takes a request out of the queue, or puts it in.
+  local function stand(request, queued)
+    local id, owner = request.id, request.owner
+    local score = request.rankAt - request.priority * pool_rules().ageingMs
+    for index = 1, #request.groups do
+      local group = request.groups[index]
+      local own = P .. 'n:queue:own::' .. part(group) .. part(owner)
+      local line = P .. 'n:queue:line::' .. part(group) .. part(owner) .. part(request.sandbox)
+      local owners = P .. 'n:queue:owners::' .. part(group)
+      if queued then
+        call('ZADD', own, integer(score), id)
+        call('ZADD', line, integer(score), id)
+        call('ZADD', owners, 0, owner)
+        call('ZADD', P .. 'n:queue:groups', 0, group)
+      else
+        call('ZREM', own, id)
+        call('ZREM', line, id)
+        if call('EXISTS', own) == 0 then call('ZREM', owners, owner) end
+        if call('EXISTS', owners) == 0 then call('ZREM', P .. 'n:queue:groups', group) end
+      end
+    end
     if queued then
-      call('ZADD', own, integer(score), id)
-      call('ZADD', line, integer(score), id)
-      call('ZADD', owners, 0, owner)
-      call('ZADD', P .. 'n:queue:groups', 0, group)
+      call('ZADD', P .. 'n:requests', integer(request.submittedAt), id)
+      call('ZADD', P .. 'n:requests:until', integer(request.waitUntil), id)
+      call('HINCRBY', P .. 'n:queue:count', owner, 1)
     else
-      call('ZREM', own, id)
-      call('ZREM', line, id)
-      if call('EXISTS', own) == 0 then call('ZREM', owners, owner) end
-      if call('EXISTS', owners) == 0 then call('ZREM', P .. 'n:queue:groups', group) end
+      call('ZREM', P .. 'n:requests', id)
+      call('ZREM', P .. 'n:requests:until', id)
+      if call('HINCRBY', P .. 'n:queue:count', owner, -1) == 0 then call('HDEL', P .. 'n:queue:count', owner) end
     end
   end
-  if queued then
-    call('ZADD', P .. 'n:requests', integer(request.submittedAt), id)
-    call('ZADD', P .. 'n:requests:until', integer(request.waitUntil), id)
-    call('HINCRBY', P .. 'n:queue:count', owner, 1)
-  else
-    call('ZREM', P .. 'n:requests', id)
-    call('ZREM', P .. 'n:requests:until', id)
-    if call('HINCRBY', P .. 'n:queue:count', owner, -1) == 0 then call('HDEL', P .. 'n:queue:count', owner) end
+
+  -- Takes a request out for good. When its owner was last served is of interest only while it waits.
+  local function leave(request)
+    stand(request, false)
+    if call('HEXISTS', P .. 'n:queue:count', request.owner) == 0 then call('HDEL', P .. 'n:queue:served', request.owner) end
   end
-end
 
--- Takes a request out for good. When its owner was last served is of interest only while it waits.
-local function leave(request)
-  stand(request, false)
-  if call('HEXISTS', P .. 'n:queue:count', request.owner) == 0 then call('HDEL', P .. 'n:queue:served', request.owner) end
-end
-
-local function write_request(request)
-  call('SET', P .. 'n:request::' .. request.id, cjson.encode(request))
-end
-
--- Takes a waiting request from the queue for good; it can be asked about for a while.
-local function end_request(request, status, reason)
-  leave(request)
-  request.status = status
-  request.endedAt = now
-  request.reason = reason
-  write_request(request)
-  call('ZADD', P .. 'n:requests:ended', integer(now), request.id)
-end
-
-local function drop_request(request)
-  if request.status == 'waiting' then leave(request) end
-  call('ZREM', P .. 'n:requests:ended', request.id)
-  call('DEL', P .. 'n:request::' .. request.id)
-end
-
-local function load_all(names)
-  local vms = {}
-  for index = 1, #names do
-    local vm = load(names[index])
-    if vm then vms[#vms + 1] = vm end
+  local function write_request(request)
+    call('SET', P .. 'n:request::' .. request.id, cjson.encode(request))
   end
-  return vms
-end
 
--- A machine is handed out only if its last check passed after this time.
-local function checked_after(rules)
-  local oldest = 0
-  if rules.maxCheckAgeMs > 0 then oldest = now - rules.maxCheckAgeMs - 1 end
-  return max(server_started(), oldest)
-end
-
-local function newest(key, after, limit)
-  return call('ZREVRANGEBYSCORE', P .. key, '+inf', '(' .. integer(after), 'LIMIT', 0, limit)
-end
-
-local function counter(key, field)
-  return tonumber(call('HGET', P .. key, field) or '0')
-end
-
--- Of two allowances the one with less; ties go to the first.
-local function tighter(a, b)
-  if b.count < a.count then return b end
-  return a
-end
-
-local function less(allowance, taken)
-  return { count = max(0, allowance.count - taken), refusal = allowance.refusal }
-end
-
--- How many more a limit allows; 0 is no limit. `has` is asked only where there is one.
-local function left(kind, group, limit, has)
-  if limit == nil or limit == 0 then return { count = math.huge } end
-  local count = has()
-  return { count = max(0, limit - count), refusal = { kind = kind, group = group, limit = limit, count = count } }
-end
-
-local function held_allowance(owner, sandbox, arch)
-  local pool = pool_rules()
-  local by_user = left('user_limit', nil, pool.maxHeldPerUser, function() return counter('n:held:user', owner) end)
-  local by_sandbox = left('sandbox_limit', nil, pool.maxHeldPerSandbox, function()
-    return counter('n:held:sandbox', joined(owner, sandbox))
-  end)
-  local by_arch = left('arch_limit', nil, arch and pool.maxHeldPerArch[arch], function()
-    return counter('n:held:arch', arch)
-  end)
-  return tighter(tighter(by_user, by_sandbox), by_arch)
-end
-
--- Chooses machines for a request: all that it wants, or nil and what stands in the way.
-local function pick(request)
-  local owner, sandbox, wanted = request.owner, request.sandbox, request.count
-  local picked, refusals = {}, {}
-  local held = held_allowance(owner, sandbox, request.arch)
-  for index = 1, #request.groups do
-    local group = request.groups[index]
-    local rules = rules_of(group)
-    if rules.draining then
-      refusals[#refusals + 1] = { kind = 'draining', group = group }
-    else
-      local in_use = left('group_limit', group, rules.maxInUse, function() return count_states(group, { 'in_use' }) end)
-      local any = tighter(less(held, #picked), in_use)
-      local after = checked_after(rules)
-      local dirty, most = {}, math.min(wanted - #picked, any.count)
-      if most > 0 then dirty = load_all(newest('n:idle::' .. joined(group, owner, sandbox), after, most)) end
-      local by_user = left('user_limit', group, rules.maxPerUser, function()
-        return counter('n:bound:user::' .. joined(group), owner)
-      end)
-      local by_sandbox = left('sandbox_limit', group, rules.maxPerSandbox, function()
-        return counter('n:bound:sandbox::' .. joined(group), joined(owner, sandbox))
-      end)
-      local clean = tighter(less(any, #dirty), tighter(by_user, by_sandbox))
-      local fresh, more = {}, math.min(wanted - #picked - #dirty, clean.count)
-      if more > 0 then fresh = load_all(newest('n:free::' .. joined(group), after, more)) end
-      for each = 1, #dirty do picked[#picked + 1] = dirty[each] end
-      for each = 1, #fresh do picked[#picked + 1] = fresh[each] end
-      if #picked >= wanted then return picked end
-      local why = { kind = 'no_vm', group = group }
-      if more <= #fresh and clean.refusal then why = clean.refusal end
-      refusals[#refusals + 1] = why
-    end
+  -- Takes a waiting request from the queue for good; it can be asked about for a while.
+  local function end_request(request, status, reason)
+    leave(request)
+    request.status = status
+    request.endedAt = now
+    request.reason = reason
+    write_request(request)
+    call('ZADD', P .. 'n:requests:ended', integer(now), request.id)
   end
-  return nil, refusals
-end
 
--- Hands machines out.
-local function grant(request, vms, waited)
-  local leases = {}
-  for index = 1, #vms do
-    local vm = vms[index]
-    local after = in_state(vm, 'in_use')
-    local lease_ms = request.leaseMs or rules_of(vm.group).leaseMs
-    if not vm.bound_to_user then after.bound_since = now end
-    after.bound_to_user = request.owner
-    after.sandbox = request.sandbox
-    after.used_by_worker = request.worker
-    after.in_use_since = now
-    after.request_id = request.id
-    after.task_id = request.taskId
-    after.build_id = request.buildId
-    after.chroot = request.chroot
-    after.arch = request.arch
-    after.lease_token = request.leaseToken
-    after.lease_ms = lease_ms
-    after.lease_expires_at = now + lease_ms
-    after.reattach = request.reattach and '1' or nil
-    after.priority = request.priority
-    after.preemptible = request.preemptible and '1' or nil
-    save(vm, after)
-    tell_vm('vm.acquired', after, 'in_use', nil, vm.state)
-    leases[index] = after
+  local function drop_request(request)
+    if request.status == 'waiting' then leave(request) end
+    call('ZREM', P .. 'n:requests:ended', request.id)
+    call('DEL', P .. 'n:request::' .. request.id)
   end
-  if waited then
+
+  -- Hands machines out to a request that waited.
+  local function grant(request, vms)
+    hand_out(request, vms)
     end_request(request, 'granted')
     tell_request('request.granted', request)
   end
-  if any_waiting and call('HEXISTS', P .. 'n:queue:count', request.owner) == 1 then
-    call('HSET', P .. 'n:queue:served', request.owner, integer(now))
+
+  -- Who waits in a group, the next first.
+  local function ranked(group)
+    local ageing = pool_rules().ageingMs
+    local owners = call('ZRANGE', P .. 'n:queue:owners::' .. part(group), 0, -1)
+    local contenders = {}
+    for index = 1, #owners do
+      local owner = owners[index]
+      local first = call('ZRANGE', P .. 'n:queue:own::' .. part(group) .. part(owner), 0, 0)[1]
+      local request = request_of(first)
+      local since = max(request.submittedAt, counter('n:queue:served', owner))
+      contenders[index] = {
+        owner = owner,
+        id = first,
+        priority = request.priority + max(0, math.floor((now - since) / ageing)),
+        share = counter('n:held:user', owner) / request.weight,
+        submitted = request.submittedAt,
+      }
+    end
+    table.sort(contenders, function(a, b)
+      if a.priority ~= b.priority then return a.priority > b.priority end
+      if a.share ~= b.share then return a.share < b.share end
+      if a.submitted ~= b.submitted then return a.submitted < b.submitted end
+      return a.id < b.id
+    end)
+    return contenders
   end
-  return leases
-end
 
--- Who waits in a group, the next first.
-local function ranked(group)
-  local ageing = pool_rules().ageingMs
-  local owners = call('ZRANGE', P .. 'n:queue:owners::' .. joined(group), 0, -1)
-  local contenders = {}
-  for index = 1, #owners do
-    local owner = owners[index]
-    local first = call('ZRANGE', P .. 'n:queue:own::' .. joined(group, owner), 0, 0)[1]
-    local request = request_of(first)
-    local since = max(request.submittedAt, counter('n:queue:served', owner))
-    contenders[index] = {
-      owner = owner,
-      id = first,
-      priority = request.priority + max(0, math.floor((now - since) / ageing)),
-      share = counter('n:held:user', owner) / request.weight,
-      submitted = request.submittedAt,
-    }
+  -- Requests of an owner by their place; of a sandbox if one is given.
+  local function waiting(group, owner, sandbox, limit)
+    local key = sandbox and 'n:queue:line::' .. part(group) .. part(owner) .. part(sandbox) or 'n:queue:own::' .. part(group) .. part(owner)
+    local ids = call('ZRANGE', P .. key, 0, limit - 1)
+    for index = 1, #ids do ids[index] = request_of(ids[index]) end
+    return ids
   end
-  table.sort(contenders, function(a, b)
-    if a.priority ~= b.priority then return a.priority > b.priority end
-    if a.share ~= b.share then return a.share < b.share end
-    if a.submitted ~= b.submitted then return a.submitted < b.submitted end
-    return a.id < b.id
-  end)
-  return contenders
-end
 
--- Requests of an owner by their place; of a sandbox if one is given.
-local function waiting(group, owner, sandbox, limit)
-  local key = sandbox and 'n:queue:line::' .. joined(group, owner, sandbox) or 'n:queue:own::' .. joined(group, owner)
-  local ids = call('ZRANGE', P .. key, 0, limit - 1)
-  for index = 1, #ids do ids[index] = request_of(ids[index]) end
-  return ids
-end
+  local function serve_owner(group, owner)
+    local requests = waiting(group, owner, nil, LOOK_AHEAD)
+    local tried = {}
+    for index = 1, #requests do
+      local request = requests[index]
+      -- What stopped one stops all that want the same.
+      local wish = part(request.sandbox) .. part(request.arch or '') .. integer(request.count) .. cjson.encode(request.groups)
+      if not tried[wish] then
+        tried[wish] = true
+        local vms, refusals = pick(request)
+        if vms then
+          grant(request, vms)
+          return 'served'
+        end
+        local only_user_limit = true
+        for each = 1, #refusals do
+          local kind = refusals[each].kind
+          -- A gang that is next keeps what is free until there is enough: otherwise it would wait for ever.
+          if request.count > 1 and kind == 'no_vm' then return 'reserved' end
+          if kind ~= 'user_limit' then only_user_limit = false end
+        end
+        if only_user_limit then return 'blocked' end
+      end
+    end
+    return 'blocked'
+  end
 
-local function serve_owner(group, owner)
-  local requests = waiting(group, owner, nil, LOOK_AHEAD)
-  local tried = {}
-  for index = 1, #requests do
-    local request = requests[index]
-    -- What stopped one stops all that want the same.
-    local wish = joined(request.sandbox, request.arch or '', integer(request.count), unpack(request.groups))
-    if not tried[wish] then
-      tried[wish] = true
-      local vms, refusals = pick(request)
+  -- Whose own idle machines are looked at too, where no clean one is free: an owner's, everybody's (true), nobody's (nil).
+  local function serve_one(group, idle)
+    local rules = rules_of(group)
+    if rules.draining then return false end
+    local any_free = #newest('n:free::' .. part(group), checked_after(rules), 1) > 0
+    if not any_free then
+      if not idle then return false end
+      -- Without a clean machine only the idle ones of the owner itself can serve it.
+      if idle ~= true and call('EXISTS', P .. 'n:evict::' .. part(group) .. part(idle)) == 0 then return false end
+    end
+    local contenders = ranked(group)
+    for index = 1, #contenders do
+      local owner = contenders[index].owner
+      if any_free or idle == true or idle == owner then
+        local result = serve_owner(group, owner)
+        if result == 'served' then return true end
+        if result == 'reserved' then return false end
+      end
+    end
+    return false
+  end
+
+  -- Gives the free machines of some groups to those who are next.
+  local function serve_groups(groups, idle)
+    local grants = 0
+    for index = 1, #groups do
+      while grants < MOST_GRANTS and serve_one(groups[index], idle) do grants = grants + 1 end
+    end
+  end
+
+  local function waiting_groups()
+    return call('ZRANGE', P .. 'n:queue:groups', 0, -1)
+  end
+
+  local function freed(vm)
+    serve_groups(waiting_groups(), vm.bound_to_user)
+  end
+
+  local ACTIVE = {
+    'requested', 'building', 'got_ip', 'check_health', 'check_health_failed', 'ready', 'in_use', 'resetting', 'held',
+    'drained', 'standby', 'starting',
+  }
+
+  -- Whether more owners are before the machine's own than machines are on their way to them.
+  local function must_make_room(vm, own_waits)
+    local group, rules = vm.group, rules_of(vm.group)
+    if rules.maxTotal == 0 or rules.reuseOpportunityMs > 0 then return false end
+    if count_states(group, ACTIVE) < rules.maxTotal then return false end
+    local ahead = 0
+    local contenders = ranked(group)
+    for index = 1, #contenders do
+      local owner = contenders[index].owner
+      if owner == vm.bound_to_user then
+        if own_waits then break end
+      elseif rules.maxPerUser == 0 or counter('n:bound:user::' .. part(group), owner) < rules.maxPerUser then
+        ahead = ahead + 1
+      end
+    end
+    if ahead == 0 then return false end
+    local arriving = count_states(group, { 'requested', 'building', 'starting', 'got_ip', 'check_health', 'terminating' })
+    return ahead > arriving + #newest('n:free::' .. part(group), checked_after(rules), ahead)
+  end
+
+  -- The oldest idle machine of an owner goes when such machines alone fill its limit, unless one is going already.
+  local function evict_for_limit(owner, refusals)
+    for index = 1, #refusals do
+      local refusal = refusals[index]
+      if refusal.kind == 'user_limit' and refusal.group then
+        local group = refusal.group
+        local staying = counter('n:bound:user::' .. part(group), owner) - counter('n:leaving::' .. part(group), owner)
+        if staying < rules_of(group).maxPerUser then return end
+        local oldest = call('ZRANGE', P .. 'n:evict::' .. part(group) .. part(owner), 0, 0)[1]
+        local vm = oldest and load(oldest)
+        if vm then
+          terminate_one(vm, 'its owner needs the room for another sandbox')
+          return
+        end
+      end
+    end
+  end
+
+  local function offered(vm)
+    local group, owner, sandbox = vm.group, vm.bound_to_user, vm.sandbox
+    if not owner or not sandbox then return serve_groups({ group }) end
+    local next_one = waiting(group, owner, sandbox, 1)[1]
+    if must_make_room(vm, next_one ~= nil) then
+      terminate_one(vm, 'others wait, and the group is full')
+      return
+    end
+    if next_one then
+      local vms = pick(next_one)
       if vms then
-        grant(request, vms, true)
-        return 'served'
-      end
-      local only_user_limit = true
-      for each = 1, #refusals do
-        local kind = refusals[each].kind
-        -- A gang that is next keeps what is free until there is enough: otherwise it would wait for ever.
-        if request.count > 1 and kind == 'no_vm' then return 'reserved' end
-        if kind ~= 'user_limit' then only_user_limit = false end
-      end
-      if only_user_limit then return 'blocked' end
-    end
-  end
-  return 'blocked'
-end
-
--- Whose own idle machines are looked at too, where no clean one is free: an owner's, everybody's (true), nobody's (nil).
-local function serve_one(group, idle)
-  local rules = rules_of(group)
-  if rules.draining then return false end
-  local any_free = #newest('n:free::' .. joined(group), checked_after(rules), 1) > 0
-  if not any_free then
-    if not idle then return false end
-    -- Without a clean machine only the idle ones of the owner itself can serve it.
-    if idle ~= true and call('EXISTS', P .. 'n:evict::' .. joined(group, idle)) == 0 then return false end
-  end
-  local contenders = ranked(group)
-  for index = 1, #contenders do
-    local owner = contenders[index].owner
-    if any_free or idle == true or idle == owner then
-      local result = serve_owner(group, owner)
-      if result == 'served' then return true end
-      if result == 'reserved' then return false end
-    end
-  end
-  return false
-end
-
--- Gives the free machines of some groups to those who are next.
-local function serve_groups(groups, idle)
-  if not any_waiting then return end
-  local grants = 0
-  for index = 1, #groups do
-    while grants < MOST_GRANTS and serve_one(groups[index], idle) do grants = grants + 1 end
-  end
-end
-
-local function waiting_groups()
-  return call('ZRANGE', P .. 'n:queue:groups', 0, -1)
-end
-
--- After a machine ended or its owner's use did: limits have room that stood in somebody's way.
-local function serve_freed(vm)
-  if any_waiting then serve_groups(waiting_groups(), vm.bound_to_user) end
-end
-
-local ACTIVE = {
-  'requested', 'building', 'got_ip', 'check_health', 'check_health_failed', 'ready', 'in_use', 'resetting', 'held',
-  'drained', 'standby', 'starting',
-}
-
--- Whether more owners are before the machine's own than machines are on their way to them.
-local function must_make_room(vm, own_waits)
-  local group, rules = vm.group, rules_of(vm.group)
-  if rules.maxTotal == 0 or rules.reuseOpportunityMs > 0 then return false end
-  if count_states(group, ACTIVE) < rules.maxTotal then return false end
-  local ahead = 0
-  local contenders = ranked(group)
-  for index = 1, #contenders do
-    local owner = contenders[index].owner
-    if owner == vm.bound_to_user then
-      if own_waits then break end
-    elseif rules.maxPerUser == 0 or counter('n:bound:user::' .. joined(group), owner) < rules.maxPerUser then
-      ahead = ahead + 1
-    end
-  end
-  if ahead == 0 then return false end
-  local arriving = count_states(group, { 'requested', 'building', 'starting', 'got_ip', 'check_health', 'terminating' })
-  return ahead > arriving + #newest('n:free::' .. joined(group), checked_after(rules), ahead)
-end
-
--- The oldest idle machine of an owner goes when such machines alone fill its limit, unless one is going already.
-local function evict_for_limit(owner, refusals)
-  for index = 1, #refusals do
-    local refusal = refusals[index]
-    if refusal.kind == 'user_limit' and refusal.group then
-      local group = refusal.group
-      local staying = counter('n:bound:user::' .. joined(group), owner) - counter('n:leaving::' .. joined(group), owner)
-      if staying < rules_of(group).maxPerUser then return end
-      local oldest = call('ZRANGE', P .. 'n:evict::' .. joined(group, owner), 0, 0)[1]
-      local vm = oldest and load(oldest)
-      if vm then
-        terminate_one(vm, 'its owner needs the room for another sandbox')
+        grant(next_one, vms)
         return
       end
     end
+    local blocked = waiting(group, owner, nil, 1)[1]
+    if not blocked then return end
+    local vms, refusals = pick(blocked)
+    if not vms then evict_for_limit(owner, refusals) end
   end
-end
 
--- A machine has come to rest as `ready`: finds whom it serves.
-local function offer(vm)
-  if not any_waiting then return end
-  local group, owner, sandbox = vm.group, vm.bound_to_user, vm.sandbox
-  if not owner or not sandbox then return serve_groups({ group }) end
-  local next_one = waiting(group, owner, sandbox, 1)[1]
-  if must_make_room(vm, next_one ~= nil) then
-    terminate_one(vm, 'others wait, and the group is full')
-    return
-  end
-  if next_one then
-    local vms = pick(next_one)
-    if vms then
-      grant(next_one, vms, true)
-      return
-    end
-  end
-  local blocked = waiting(group, owner, nil, 1)[1]
-  if not blocked then return end
-  local vms, refusals = pick(blocked)
-  if not vms then evict_for_limit(owner, refusals) end
-end
-
--- Lets a machine come to rest, and offers it to those who wait when it is ready. `tell` is called with its state.
-local function come_to_rest(vm, changed, tell)
-  local state, reason = settle(changed)
-  tell(state)
-  if state == 'terminating' then
-    save(vm, changed)
-    return terminate_one(changed, reason)
-  end
-  local after = in_state(changed, state)
-  save(vm, after)
-  if state == 'ready' then offer(after) end
-  return load(vm.vm_name) or after
-end
-
--- Asks holders of a strictly lower class that allow it to stop, when the groups that would do are full.
-local function preempt_for(request, refusals)
-  local groups, grace = {}, 0
-  for index = 1, #refusals do
-    if refusals[index].kind == 'no_vm' and refusals[index].group then
-      groups[#groups + 1] = refusals[index].group
-      grace = max(grace, rules_of(refusals[index].group).preemptGraceMs)
-    end
-  end
-  if #groups == 0 then return request end
-  -- Those who were asked for it before have their time first.
-  if request.preemptedAt and now <= request.preemptedAt + grace then return request end
-  for index = 1, #groups do
-    local most = rules_of(groups[index]).maxTotal
-    if most == 0 or count_states(groups[index], ACTIVE) < most then return request end
-  end
-  local wanted = request.count
-  for index = 1, #groups do
-    local group = groups[index]
-    if wanted > 0 then
-      local below = '(' .. integer(request.priority)
-      local names = call('ZRANGEBYSCORE', P .. 'n:preempt::' .. joined(group), '-inf', below, 'LIMIT', 0, wanted)
-      local holders = load_all(names)
-      for each = 1, #holders do
-        local vm = holders[each]
-        local after = copy(vm)
-        after.preempt_at = now + rules_of(group).preemptGraceMs
-        save(vm, after)
-        local why = 'request ' .. request.id .. ' has priority ' .. integer(request.priority)
-        tell_vm('vm.preempting', vm, nil, why)
+  -- Asks holders of a strictly lower class that allow it to stop, when the groups that would do are full.
+  local function preempt_for(request, refusals)
+    local groups, grace = {}, 0
+    for index = 1, #refusals do
+      if refusals[index].kind == 'no_vm' and refusals[index].group then
+        groups[#groups + 1] = refusals[index].group
+        grace = max(grace, rules_of(refusals[index].group).preemptGraceMs)
       end
-      wanted = wanted - #holders
     end
+    if #groups == 0 then return request end
+    -- Those who were asked for it before have their time first.
+    if request.preemptedAt and now <= request.preemptedAt + grace then return request end
+    for index = 1, #groups do
+      local most = rules_of(groups[index]).maxTotal
+      if most == 0 or count_states(groups[index], ACTIVE) < most then return request end
+    end
+    local wanted = request.count
+    for index = 1, #groups do
+      local group = groups[index]
+      if wanted > 0 then
+        local below = '(' .. integer(request.priority)
+        local names = call('ZRANGEBYSCORE', P .. 'n:preempt::' .. part(group), '-inf', below, 'LIMIT', 0, wanted)
+        local holders = load_all(names)
+        for each = 1, #holders do
+          local vm = holders[each]
+          local after = copy(vm)
+          after.preempt_at = now + rules_of(group).preemptGraceMs
+          save(vm, after)
+          local why = 'request ' .. request.id .. ' has priority ' .. integer(request.priority)
+          tell_vm('vm.preempting', vm, nil, why)
+        end
+        wanted = wanted - #holders
+      end
+    end
+    if wanted == request.count then return request end
+    request.preemptedAt = now
+    write_request(request)
+    return request
   end
-  if wanted == request.count then return request end
-  request.preemptedAt = now
-  write_request(request)
-  return request
+
+  made = {
+    stand = stand,
+    write_request = write_request,
+    end_request = end_request,
+    drop_request = drop_request,
+    serve_groups = serve_groups,
+    serve_freed = freed,
+    offer = offered,
+    evict_for_limit = evict_for_limit,
+    preempt_for = preempt_for,
+  }
+  return made
 end
