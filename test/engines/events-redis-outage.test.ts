@@ -13,6 +13,7 @@ import { SystemRandom } from '../../packages/mainstay/src/core/random.ts'
 import { IngestMetrics } from '../../packages/mainstay/src/events/ingest-metrics.ts'
 import { EventIngest } from '../../packages/mainstay/src/events/ingest.ts'
 import { RedisEventLog } from '../../packages/mainstay/src/events/redis/log.ts'
+import { SeenFile } from '../../packages/mainstay/src/events/redis/seen-file.ts'
 import { EventSpool } from '../../packages/mainstay/src/events/spool/spool.ts'
 import { Follower } from '../../packages/mainstay/src/events/testing/follow.ts'
 import { newEvent } from '../../packages/mainstay/src/events/testing/new-event.ts'
@@ -205,6 +206,36 @@ describe.concurrent('E-205 Redis has lost its history', { timeout: 120_000 }, ()
         '6 id-lost-0',
         '7 id-new',
       ])
+    })
+  })
+
+  test('R6 an older copy was restored while no node was running: noticed by the first that starts again', async (ctx) => {
+    await withRedis(ctx, async (server) => {
+      const directory = await mkdtemp(join(tmpdir(), 'mainstay-seen-'))
+      const open = async (): Promise<RedisEventLog> => {
+        const redis = openRedis({ port: server.port, clock, random: new SystemRandom(), logger })
+        await redis.whenReady({ timeoutMs: PATIENCE_MS })
+        const seenFile = new SeenFile(join(directory, 'seen.json'), { clock, logger })
+        return new RedisEventLog({ redis, clock, ids: new SystemIds(), logger, seenFile })
+      }
+      const first = await open()
+      await first.append([newEvent('kept')])
+      await copy(server, '', 'backup-')
+      await first.append([newEvent('lost')])
+      const { epoch } = await first.extent()
+      await first.close()
+
+      const same = await open()
+      expect(await same.extent()).toEqual({ epoch, oldest: 1, head: 2 })
+      await same.close()
+
+      await copy(server, 'backup-', '')
+      const second = await open()
+      const { events } = await second.append([newEvent('new')])
+      expect(events[0]).toMatchObject({ seq: 2, id: 'id-new' })
+      expect(events[0]!.epoch).not.toBe(epoch)
+      await second.close()
+      await rm(directory, { recursive: true })
     })
   })
 

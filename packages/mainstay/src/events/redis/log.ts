@@ -12,6 +12,7 @@ import { StoredEvent, storedText } from '../stored-event.ts'
 import type { NewStreamEvent, StreamEvent } from '../stream-event.ts'
 import { TailFeed } from '../tail-feed.ts'
 import { LogCommands, type RedisEntry, type Seen } from './commands.ts'
+import type { SeenFile } from './seen-file.ts'
 
 export interface RedisEventLogOptions {
   /** The connection that commands go over; closed with the log. A second one like it is made for following. */
@@ -25,6 +26,8 @@ export interface RedisEventLogOptions {
   readonly repeats?: RepeatWindow
   /** How often the history is looked at while nothing comes, which is how soon its loss is noticed; default 1000. */
   readonly lookMs?: number
+  /** Remembers across restarts what this node has seen; closed with the log. Without it that ends with the process. */
+  readonly seenFile?: SeenFile
 }
 
 /** Entries that one read of the stream brings. */
@@ -62,6 +65,8 @@ export class RedisEventLog implements EventLog {
   readonly #closing = new AbortController()
   readonly #pending = new Set<Promise<unknown>>()
   readonly #running: Promise<void>
+  /** What an earlier run of this node has seen: evidence until this one has seen something. */
+  readonly #before: Seen
   /** The id of the event at the feed's head, empty where it is not known. */
   #headId = ''
 
@@ -69,6 +74,7 @@ export class RedisEventLog implements EventLog {
     const { redis, prefix = 'mainstay:events' } = options
     this.#options = options
     this.#redis = redis
+    this.#before = options.seenFile?.load() ?? { epoch: '', seq: 0, id: '' }
     this.#following = redis.duplicate()
     this.#commands = new LogCommands(redis, prefix)
     this.#running = this.#follow(new LogCommands(this.#following, prefix))
@@ -161,6 +167,7 @@ export class RedisEventLog implements EventLog {
     await Promise.allSettled(this.#pending)
     await Promise.all([this.#redis.close(), this.#following.close()])
     await this.#running
+    await this.#options.seenFile?.[Symbol.asyncDispose]()
   }
 
   async #follow(commands: LogCommands): Promise<void> {
@@ -193,6 +200,7 @@ export class RedisEventLog implements EventLog {
     if (next?.seq === head + 1 && this.#headId !== '' && next.before !== this.#headId) return false
     this.#headId = fresh.at(-1)?.id ?? this.#headId
     this.#feed.announce(fresh.map(({ seq, text }) => new StoredEvent({ seq, epoch }, text)))
+    this.#remember()
     return true
   }
 
@@ -203,6 +211,7 @@ export class RedisEventLog implements EventLog {
     if (epoch === this.#feed.epoch && first.seq === this.#feed.head + 1) {
       this.#headId = last.id
       this.#feed.announce(events)
+      this.#remember()
     } else {
       this.#learn({ epoch, head: last.seq, headId: last.id })
     }
@@ -220,6 +229,7 @@ export class RedisEventLog implements EventLog {
       if (head <= this.#feed.head) return
       this.#headId = headId
       this.#feed.advance(head)
+      this.#remember()
       return
     }
     if (this.#left.has(epoch)) return
@@ -230,11 +240,20 @@ export class RedisEventLog implements EventLog {
     }
     this.#headId = headId
     this.#feed.restart({ epoch, head })
+    this.#remember()
+  }
+
+  #remember(): void {
+    this.#options.seenFile?.note(this.#seen)
+  }
+
+  get #seen(): Seen {
+    return { epoch: this.#feed.epoch, seq: this.#feed.head, id: this.#headId }
   }
 
   #evidence(): { seen: Seen; newEpoch: string } {
-    const { epoch, head } = this.#feed
-    return { seen: { epoch, seq: head, id: this.#headId }, newEpoch: newEpoch(this.#options.ids) }
+    const seen = this.#feed.epoch === '' ? this.#before : this.#seen
+    return { seen, newEpoch: newEpoch(this.#options.ids) }
   }
 
   async #events(

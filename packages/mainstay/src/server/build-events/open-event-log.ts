@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { EventLog } from '../../events/log.ts'
 import { MemoryEventLog } from '../../events/memory/log.ts'
 import { RedisEventLog } from '../../events/redis/log.ts'
+import { SeenFile } from '../../events/redis/seen-file.ts'
 import { SqliteEventLog, type SqliteEventLogOptions } from '../../events/sqlite/log.ts'
 import { StoreCorruptError } from '../../store/index.ts'
 import { dataDirectory } from '../build-store.ts'
@@ -12,6 +13,7 @@ import { openEventRedis } from './event-redis.ts'
 import type { EventsDependencies } from './events-dependencies.ts'
 
 const DATABASE_NAME = 'events.db'
+const SEEN_NAME = 'event-log-seen.json'
 
 /** Which store the log is in, for the banner. */
 export interface OpenedEventLog {
@@ -39,7 +41,8 @@ export async function openEventLog(config: Config, deps: EventsDependencies): Pr
   if (events.store === 'redis') {
     const redis = openEventRedis(config, { clock, logger })
     const prefix = events.redis_prefix
-    const log = new RedisEventLog({ redis, prefix, clock, ids, logger, retention, repeats })
+    const seenFile = new SeenFile(join(dataDirectory(config), SEEN_NAME), { clock, logger })
+    const log = new RedisEventLog({ redis, prefix, clock, ids, logger, retention, repeats, seenFile })
     return { log, description: `Redis at ${redis.address}` }
   }
   const path = join(dataDirectory(config), DATABASE_NAME)
