@@ -11,6 +11,7 @@ import { BehaviourWatch } from './behaviour.ts'
 import { clockLeak, foldTimers, isTimer } from './clock.ts'
 import { changeLeak, slotLeak, spyLeak, stateLeak } from './leaks.ts'
 import { Findings } from './findings.ts'
+import { Reported } from './reported.ts'
 import { ScanBudget } from './scan-budget.ts'
 import { environmentSensor, ListenerSensor, processSensor } from './sensors.ts'
 import type { Sensor } from './sensors.ts'
@@ -82,7 +83,7 @@ export class Guard {
   readonly #listeners = new ListenerSensor()
   #sensors: Sensor[]
   readonly #budget = new ScanBudget()
-  readonly #reported = new Map<object, Map<Key, unknown>>()
+  readonly #reported = new Reported()
   readonly #first = new Map<object, Map<Key, Leak>>()
   #deferred: Blamed[] = []
   #kept: Leak[] = []
@@ -170,7 +171,7 @@ export class Guard {
 
   /** What earlier files of the process left is theirs. */
   carry(leaks: readonly Leak[]): void {
-    for (const leak of leaks) if (leak.isPresent()) this.#remember(leak)
+    for (const leak of leaks) if (leak.isPresent()) this.#reported.add(leak)
   }
 
   /** The test turned out to be skipped: nothing is checked, and what it did counts as given. */
@@ -252,7 +253,7 @@ export class Guard {
         this.#deferred.push({ leak, test })
       else kept.push(leak)
     }
-    for (const leak of kept) this.#remember(leak)
+    for (const leak of kept) this.#reported.add(leak)
     const again = this.#options.onlyUnique ? [] : this.#kept.filter((leak) => leak.isPresent())
     this.#kept.push(...kept)
     return [...kept, ...again]
@@ -271,7 +272,7 @@ export class Guard {
     this.#naming = null
     for (const [owner, keys] of this.#first) {
       for (const [key, leak] of keys) {
-        if (leak.isPresent() && !this.#wasReported(owner, key)) push(leak, leak.origin?.owner ?? null)
+        if (leak.isPresent() && !this.#reported.hasSlot(owner, key)) push(leak, leak.origin?.owner ?? null)
       }
     }
     for (const spy of this.tracker.sweep()) {
@@ -285,7 +286,7 @@ export class Guard {
       const last = this.#scan(this.#options.depth)
       for (const leak of this.#scanned(last)) push(leak, leak.origin?.owner ?? null)
     }
-    for (const { leak } of blamed) this.#remember(leak)
+    for (const { leak } of blamed) this.#reported.add(leak)
     this.#index = null
     this.#naming = null
     this.#members = null
@@ -295,8 +296,7 @@ export class Guard {
 
   /** After leaks were undone: what is there now is the state that later changes are compared with. */
   settle(undone: readonly Leak[]): void {
-    // Whoever leaves the same thing again leaves a new one.
-    for (const leak of undone) this.#reported.get(leak.owner)?.delete(leak.key)
+    for (const leak of undone) this.#reported.forget(leak)
     this.#changes()
     this.behaviour.absorb()
   }
@@ -428,22 +428,11 @@ export class Guard {
 
   #isNew(leak: Leak): boolean {
     if (!this.#options.strict && strictKinds.has(leak.kind)) return false
-    const keys = this.#reported.get(leak.owner)
-    return !keys?.has(leak.key) || keys.get(leak.key) !== leak.identity
+    return !this.#reported.has(leak)
   }
 
   #clockReported(): boolean {
-    return [...this.#reported.values(), ...this.#first.values()].some((keys) => keys.has('fake timers'))
-  }
-
-  #wasReported(owner: object, key: Key): boolean {
-    return this.#reported.get(owner)?.has(key) === true
-  }
-
-  #remember(leak: Leak): void {
-    let keys = this.#reported.get(leak.owner)
-    if (!keys) this.#reported.set(leak.owner, (keys = new Map()))
-    keys.set(leak.key, leak.identity)
+    return this.#reported.hasKey('fake timers') || this.#first.values().some((keys) => keys.has('fake timers'))
   }
 
   get scanMs(): number {

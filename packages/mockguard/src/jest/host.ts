@@ -29,6 +29,8 @@ interface CircusTest {
   readonly parent: CircusBlock
   readonly mode?: string | null
   readonly concurrent?: boolean
+  readonly failing?: boolean
+  fn?: ((...args: never[]) => unknown) | undefined
   readonly errors: unknown[]
   readonly invocations?: number
   readonly asyncError?: Error
@@ -108,6 +110,7 @@ export function openJestFile(sandbox: Sandbox): OnEvent | null {
 
   let begun = false
   const refs = new Map<CircusTest, TestRef>()
+  const started = new Set<CircusTest>()
   const late: { test: CircusTest; error: DanglingMockError }[] = []
 
   function refOf(test: CircusTest): TestRef {
@@ -124,6 +127,16 @@ export function openJestFile(sandbox: Sandbox): OnEvent | null {
     return ref
   }
 
+  /** Concurrent tests all start before the first of them is told of: what each makes is known by its asynchronous context. */
+  function ownWhatItMakes(test: CircusTest): void {
+    const body = test.fn
+    if (!body) return
+    const ref = refOf(test)
+    test.fn = function concurrent(this: unknown, ...args: never[]) {
+      return state.tracker.within(ref, () => Reflect.apply(body, this, args))
+    }
+  }
+
   return async (event, circus) => {
     const { test } = event
     if (event.name === 'run_start') {
@@ -131,16 +144,22 @@ export function openJestFile(sandbox: Sandbox): OnEvent | null {
       watchSinonWhenLoaded(state, sinonOf(sandbox))
       session.timed(() => guard.beginFile())
       begun = true
+      for (const one of allTests(circus.rootDescribeBlock)) if (one.concurrent === true) ownWhatItMakes(one)
     } else if (event.name === 'test_start' && test && willRun(test)) {
       await guard.refresh()
       if (settings.failFast && session.leaked) (test as { mode: string }).mode = 'skip'
-      else session.timed(() => guard.beginTest(refOf(test), { hooksRan: true }))
-    } else if (event.name === 'test_done' && test && refs.has(test)) {
+      else {
+        started.add(test)
+        session.timed(() => guard.beginTest(refOf(test), { hooksRan: true }))
+      }
+    } else if (event.name === 'test_done' && test && started.has(test)) {
       const error = session.afterTest(refOf(test), {
-        last: isLast(test, circus.rootDescribeBlock, refs),
+        last: isLast(test, circus.rootDescribeBlock, started),
         concurrent: test.concurrent === true,
       })
-      if (error) {
+      // An error would be taken for the failure that is expected: the file fails instead.
+      if (error && test.failing === true) session.postpone(error)
+      else if (error) {
         // A retry empties the list of errors: the file then says what the first attempt left.
         late.push({ test, error })
         test.errors.push([error, undefined])
@@ -242,7 +261,7 @@ function willRun(test: CircusTest): boolean {
   return test.mode !== 'skip' && test.mode !== 'todo'
 }
 
-function isLast(test: CircusTest, block: CircusBlock, started: ReadonlyMap<CircusTest, TestRef>): boolean {
+function isLast(test: CircusTest, block: CircusBlock, started: ReadonlySet<CircusTest>): boolean {
   return allTests(block).every((one) => one === test || started.has(one) || !willRun(one))
 }
 
