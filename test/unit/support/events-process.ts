@@ -23,9 +23,16 @@ import { newEvent } from '../../../packages/mainstay/src/events/testing/new-even
 const clock = new SystemClock()
 const logger = silentLogger()
 
-/** Straight to the pipe: what has been printed when the process is killed was true before. */
+/** Straight to the pipe: what has been printed when the process is killed was true before. Waits while the pipe is full. */
 function print(value: unknown): void {
-  writeSync(1, `${toJson(value)}\n`)
+  for (let bytes = Buffer.from(`${toJson(value)}\n`); bytes.length > 0;) {
+    try {
+      bytes = bytes.subarray(writeSync(1, bytes))
+    } catch (error) {
+      if (errorCode(error) !== 'EAGAIN') throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    }
+  }
 }
 
 function explain(error: unknown): { code: string | undefined; message: string } {
