@@ -23,6 +23,7 @@ export {
   expireNotifications,
   retryUnfinished,
   watchUnfinished,
+  type RecoveryProgress,
   type UnfinishedDeps,
   type UnfinishedOptions,
 } from './unfinished.ts'

@@ -29,7 +29,7 @@ async function setUp(): Promise<{
     ids: new SystemIds(),
     logger,
     tasks: new TaskGroup({ clock, logger }),
-    isWorkedOn: async (_queries, { uuid }) => busy.has(uuid),
+    recoveryOf: async (_queries, { uuid }) => (busy.has(uuid) ? 'begun' : 'none'),
     startRecovery: async (_queries, { uuid }) => {
       started.push(uuid)
       busy.add(uuid)
@@ -76,6 +76,19 @@ describe('notifications that nobody works on (ha-api 11.4, 11.5)', () => {
     await expireNotifications(deps, { expireAfterMs: 86_400_000 })
     expect((await findNotification(ha.store.read, 'old'))?.status).toBe(after)
     expect((await findNotification(ha.store.read, 'young'))?.status).toBe(before)
+  })
+
+  test.each([
+    ['none', 'failed'],
+    ['queued', 'failed'],
+    ['begun', 'running'],
+    ['ended', 'failed'],
+  ] as const)('a day later, one whose recovery is %s is %s', async (progress, after) => {
+    const { ha, deps } = await setUp()
+    await using _ha = ha
+    await store(ha, 'old', 'running', 86_400_001)
+    await expireNotifications({ ...deps, recoveryOf: async () => progress }, { expireAfterMs: 86_400_000 })
+    expect((await findNotification(ha.store.read, 'old'))?.status).toBe(after)
   })
 
   test('both passes run by the clock until the tasks are stopped', async () => {

@@ -7,25 +7,33 @@ import type { TaskGroup } from '../core/task-group.ts'
 import { newRequestId } from '../http/request-id.ts'
 import type { Queries, Store } from '../store/index.ts'
 import { ACTIVE_STATUSES, notificationFromRow, type Notification } from './records/notification.ts'
+import { setNotificationStatus } from './store/notifications.ts'
 
 /**
  * What looks after notifications that nobody works on any more.
  *
  * The retry pass takes up `error` and old `new` notifications that have no running recovery: records of an older
- * installation, or of an engine that was cut off before it stored its work. The expiry pass gives up on what is
- * unfinished after a day. Each notification is looked at again inside the transaction that changes it, so any number
- * of engines may run both passes at the same time and each notification is taken up once.
+ * installation, or of an engine that was cut off before it stored its work. The expiry pass gives up on what nobody
+ * has begun to recover after a day. Each notification is looked at again inside the transaction that changes it, so
+ * any number of engines may run both passes at the same time and each notification is taken up once.
+ *
+ * A recovery that has begun is left alone however old it is: it closes its notification itself, all of its waits have
+ * limits, and one that is held waits for a person to say that the host is dead. To call it `failed` would free the
+ * segment for changes under its hands.
  *
  * Source: ha-api.md 11.4, 11.5, 11.6.
  */
+
+/** How far the recovery of a notification is: there is none, it waits for its turn, it has begun, it has ended. */
+export type RecoveryProgress = 'none' | 'queued' | 'begun' | 'ended'
+
 export interface UnfinishedDeps {
   readonly store: Store
   readonly clock: Clock
   readonly ids: Ids
   readonly logger: Logger
   readonly tasks: TaskGroup
-  /** Whether a recovery of this notification waits or runs. */
-  readonly isWorkedOn: (queries: Queries, notification: Notification) => Promise<boolean>
+  readonly recoveryOf: (queries: Queries, notification: Notification) => Promise<RecoveryProgress>
   readonly startRecovery: (queries: Queries, notification: Notification, context: RequestContext) => Promise<void>
   readonly afterCommit?: () => void
 }
@@ -96,35 +104,55 @@ export async function retryUnfinished(
 
 /** @returns how many notifications were given up */
 export async function expireNotifications(
-  { store, clock, logger }: Pick<UnfinishedDeps, 'store' | 'clock' | 'logger'>,
+  deps: Pick<UnfinishedDeps, 'store' | 'clock' | 'logger' | 'recoveryOf'>,
   { expireAfterMs }: Pick<UnfinishedOptions, 'expireAfterMs'>,
 ): Promise<number> {
-  const nowMs = clock.now()
-  const expired = await store.write(async (queries) => {
-    const rows = await queries
-      .updateTable('notifications')
-      .set({ status: 'failed', updated_at: Math.floor(nowMs / 1000) * 1000 })
-      .where('deleted', '=', 0)
-      .where('status', 'in', [...ACTIVE_STATUSES])
-      .where('generated_time', '<', nowMs - expireAfterMs)
-      .returning('notification_uuid')
-      .execute()
-    return rows.map((row) => row.notification_uuid)
+  const { store, clock, logger } = deps
+  const bornBefore = clock.now() - expireAfterMs
+  const rows = await store.read
+    .selectFrom('notifications')
+    .select(['notification_uuid'])
+    .where('deleted', '=', 0)
+    .where('status', 'in', [...ACTIVE_STATUSES])
+    .where('generated_time', '<', bornBefore)
+    .execute()
+  let expired = 0
+  for (const { notification_uuid: uuid } of rows) {
+    if (!(await giveUp(deps, uuid))) continue
+    expired += 1
+    logger.warn({ notification: uuid }, `Notification ${uuid} was given up: it is too old.`)
+  }
+  return expired
+}
+
+async function giveUp(
+  { store, clock, recoveryOf }: Pick<UnfinishedDeps, 'store' | 'clock' | 'recoveryOf'>,
+  uuid: string,
+): Promise<boolean> {
+  return await store.write(async (queries) => {
+    const notification = await lockNotification(store, queries, uuid)
+    if (notification === undefined || !ACTIVE_STATUSES.includes(notification.status)) return false
+    if ((await recoveryOf(queries, notification)) === 'begun') return false
+    await setNotificationStatus(queries, uuid, 'failed', { nowMs: clock.now() })
+    return true
   })
-  for (const uuid of expired) logger.warn({ notification: uuid }, `Notification ${uuid} was given up: it is too old.`)
-  return expired.length
 }
 
 async function takeUp(deps: UnfinishedDeps, uuid: string, context: RequestContext): Promise<boolean> {
   return await deps.store.write(async (queries) => {
-    const locked = queries.selectFrom('notifications').selectAll().where('notification_uuid', '=', uuid)
-    const row = await (deps.store.kind === 'postgres' ? locked.forUpdate() : locked).executeTakeFirst()
-    if (row === undefined || (row.status !== 'error' && row.status !== 'new')) return false
-    const notification = notificationFromRow(row)
-    if (await deps.isWorkedOn(queries, notification)) return false
+    const notification = await lockNotification(deps.store, queries, uuid)
+    if (notification?.status !== 'error' && notification?.status !== 'new') return false
+    if ((await deps.recoveryOf(queries, notification)) !== 'none') return false
     await deps.startRecovery(queries, notification, context)
     return true
   })
+}
+
+/** The notification as it is now; on PostgreSQL others wait until this transaction ends. */
+async function lockNotification(store: Store, queries: Queries, uuid: string): Promise<Notification | undefined> {
+  const chosen = queries.selectFrom('notifications').selectAll().where('notification_uuid', '=', uuid)
+  const row = await (store.kind === 'postgres' ? chosen.forUpdate() : chosen).executeTakeFirst()
+  return row === undefined ? undefined : notificationFromRow(row)
 }
 
 /** A pass that fails is complained about; the next one tries again. */

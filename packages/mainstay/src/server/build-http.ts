@@ -1,5 +1,12 @@
 import type { Publish } from '../core/event.ts'
-import { createHaApi, watchUnfinished, type HaOptions, type Notification, type Notifier } from '../ha/index.ts'
+import {
+  createHaApi,
+  watchUnfinished,
+  type HaOptions,
+  type Notification,
+  type Notifier,
+  type RecoveryProgress,
+} from '../ha/index.ts'
 import {
   createHttpApp,
   registerNative,
@@ -10,7 +17,7 @@ import {
 } from '../http/index.ts'
 import type { StreamService } from '../events/stream-service.ts'
 import type { WebhookDesk } from '../events/webhooks/desk.ts'
-import { findWorkflow, workflowHistory } from '../journal/index.ts'
+import { findWorkflow, workflowHistory, type WorkflowSummary } from '../journal/index.ts'
 import { poolRoutes } from '../pool/routes/index.ts'
 import { RecoveryDesk, progressDetails, recoveryRoutes, startRecovery } from '../recovery/index.ts'
 import type { Queries } from '../store/index.ts'
@@ -87,7 +94,7 @@ export async function buildHttp(
     {
       ...ha,
       tasks,
-      isWorkedOn: async (queries, { uuid }) => (await findWorkflow(queries, uuid)) !== undefined,
+      recoveryOf: async (queries, { uuid }) => recoveryProgress(await findWorkflow(queries, uuid)),
     },
     {
       retryIntervalMs: config.ha.retry_interval_ms,
@@ -97,6 +104,12 @@ export async function buildHttp(
     },
   )
   return app
+}
+
+function recoveryProgress(workflow: WorkflowSummary | undefined): RecoveryProgress {
+  if (workflow === undefined) return 'none'
+  if (workflow.finishedAt !== null) return 'ended'
+  return workflow.status === 'pending' ? 'queued' : 'begun'
 }
 
 /** What was done is in the outbox already, with the change; a `start` that came after it would only confuse. */

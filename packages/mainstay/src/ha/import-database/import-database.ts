@@ -28,7 +28,8 @@ export function openDatabaseSource(address: string): DatabaseSource {
 
 /**
  * Reads a whole Masakari database into ours, all of it or nothing: segments, hosts, notifications and moves, deleted
- * ones too, with their ids and times.
+ * ones too, with their ids and times. Times are kept in milliseconds: of a time with six digits, which only a Masakari
+ * on SQLite has stored, the last three become zeros.
  *
  * @returns how many records of each kind were imported, or would be
  * @throws ConflictError when ours is not empty; InvalidInputError when a record cannot be read

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 
 import type { FenceEvidence } from '../../compute/index.ts'
+import { setNotificationStatus } from '../../ha/index.ts'
 import { FenceFailedError, type Fence } from '../fencing/fence.ts'
 import { RecoveryLab } from '../testing/recovery-lab.ts'
 
@@ -68,6 +69,22 @@ describe('a host that died (ha-api 12)', () => {
     ])
     expect(steps.filter(({ state }) => state !== 'done')).toEqual([])
     expect(lab.news.map(({ type }) => type)).toEqual(['recovery.ended'])
+  })
+
+  test('11.5 what was given up while another recovery of its host was held is not recovered any more', async () => {
+    const fence = blindFence()
+    await using lab = await RecoveryLab.open({ fences: () => [fence] })
+    const first = await lab.lose('host-001')
+    await lab.until(first, 'held')
+    const second = await lab.notify('host-001')
+    const { store, clock } = lab.journal
+    await store.write((queries) => setNotificationStatus(queries, second, 'failed', { nowMs: clock.now() }))
+    await lab.journal.cancel(first, 'a test')
+    lab.engine.poke()
+    const { outcome } = await lab.until(second, 'failed')
+    expect(outcome).toContain('given up as too old')
+    expect(await lab.status(second)).toEqual({ status: 'failed', message: null })
+    expect(fence.asked).toBe(1)
   })
 
   test('16 shows the tasks with their lines, in workflow order, while it runs and afterwards', async () => {

@@ -75,7 +75,8 @@ export class RecoveryFailedError extends Error {}
  *   new ──▶ running ──▶ finished | ignored
  *              └──▶ error ──pause──▶ running ──▶ finished | failed
  *
- * Source: ha-api.md 11.3 and 11.4. The retry is a durable timer of this workflow instead of a periodic task, so it
+ * Source: ha-api.md 11.3 and 11.4. What was given up before its turn came stays so (11.5): the host may have come back
+ * long ago. The retry is a durable timer of this workflow instead of a periodic task, so it
  * happens once, whichever engine runs then. The end of the workflow, whatever the reason, sets the final status in the
  * same transaction: a notification cannot be left over.
  */
@@ -130,6 +131,9 @@ async function begin(
 ): Promise<Facts> {
   const notification = await findNotification(queries, notificationUuid)
   if (notification === undefined) throw new Error(`Notification ${notificationUuid} is not in the database any more.`)
+  if (notification.status === 'failed') {
+    throw new RecoveryFailedError('the notification was given up as too old before its recovery began')
+  }
   const host = await findHost(queries, notification.sourceHostUuid)
   const segment = host === undefined ? undefined : await findSegment(queries, host.segmentUuid)
   if (host === undefined || segment === undefined) {
