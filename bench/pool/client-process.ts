@@ -9,7 +9,7 @@ process.on('message', () => {
     const { pairs, elapsedMs } = await acquireAndRelease(opened.pool, JSON.parse(options) as PairsOptions)
     tell({ pairs, elapsedMs })
     await opened[Symbol.asyncDispose]()
-    process.disconnect()
+    process.disconnect?.()
   })()
 })
 tell('ready')
