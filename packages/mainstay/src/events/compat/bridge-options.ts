@@ -48,5 +48,6 @@ export const DEFAULT_SUBSCRIPTION_POLICY: SubscriptionPolicy = {
   maxRetries: Infinity,
   retryDelayMs: (failures) => fullJitterMs(failures),
   pollTimeoutMs: 10_000,
+  maxMessageLength: 1024 * 1024,
   healthyMs: 30_000,
 }

@@ -296,6 +296,15 @@ describe('the subscription (event-stream 7.4)', () => {
     expect(log.at('error')).toEqual([expect.stringMatching(/^Failed to decode Redis event message/)])
   })
 
+  test('E-73 what is far too long is not looked at', async () => {
+    const long = { type: 'message', data: toJson({ event_type: 'a.b', payload: 'x'.repeat(1024 * 1024) }) }
+    const { bridge, log } = await hearing([{ poll: [long] }])
+    expect(bridge.localQueue.size).toBe(0)
+    expect(log.at('error')).toEqual([
+      expect.stringMatching(/^Failed to decode Redis event message: it has \d+ letters/),
+    ])
+  })
+
   test('E-74 what cannot be processed is logged, and it goes on', async () => {
     const log = new LogLines()
     const handle = new FakeSubscriber({ poll: [FRAME, thenStop(() => bridge)] })

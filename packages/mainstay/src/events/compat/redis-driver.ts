@@ -11,8 +11,9 @@ import type {
 } from './bridge-redis.ts'
 import { EventQueue } from './event-queue.ts'
 
-/** Messages that wait to be looked at; one who falls so far behind starts again. */
+/** Messages that wait to be looked at, and their letters; who falls so far behind starts again. */
 const MAX_WAITING = 10_000
+const MAX_WAITING_LENGTH = 64 * 1024 * 1024
 
 /** A connection lives as long as one attempt of the bridge, whose own pauses grow; these only must not miss its end. */
 const PAUSES = { reconnectMinMs: 200, reconnectMaxMs: 1000 }
@@ -73,6 +74,7 @@ class RedisSubscription implements BridgeSubscriber {
   readonly #deps: SubscriptionDeps
   readonly #frames = new EventQueue<BridgeFrame>()
   readonly #lost = new AbortController()
+  #waitingLength = 0
   #own: RedisConnection | undefined
   #checkedAt = 0
 
@@ -88,24 +90,19 @@ class RedisSubscription implements BridgeSubscriber {
     own.onChange((ready) => {
       if (!ready) this.#lose('The connection that hears the channel was lost.')
     })
-    await own.hear(channel, (data) =>
-      this.#frames.size < MAX_WAITING
-        ? this.#frames.put({ type: 'message', data })
-        : this.#lose('Too many messages wait.'),
-    )
+    await own.hear(channel, (data) => this.#arrived(data))
     this.#checkedAt = clock.monotonic()
   }
 
   async poll({ timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal }): Promise<BridgeFrame | null> {
     const { clock } = this.#deps
-    const either = AbortSignal.any([signal, this.#lost.signal])
-    try {
-      const frame = await this.#frames.take({ signal: either, timeout: { clock, ms: timeoutMs } })
-      if (frame !== undefined) return frame
-    } catch (error) {
-      if (signal.aborted) return null
-      throw error
+    // What has arrived is given out even if the connection is lost by now.
+    const frame = this.#frames.shift() ?? (await this.#next({ clock, ms: timeoutMs }, signal))
+    if (frame !== undefined) {
+      this.#waitingLength -= frame.data.length
+      return frame
     }
+    if (signal.aborted) return null
     await this.#checkHealth()
     return null
   }
@@ -127,6 +124,23 @@ class RedisSubscription implements BridgeSubscriber {
     if (clock.monotonic() - this.#checkedAt < settings.healthCheckIntervalMs) return
     await ping()
     this.#checkedAt = clock.monotonic()
+  }
+
+  async #next(timeout: { clock: Clock; ms: number }, signal: AbortSignal): Promise<BridgeFrame | undefined> {
+    try {
+      return await this.#frames.take({ signal: AbortSignal.any([signal, this.#lost.signal]), timeout })
+    } catch (error) {
+      if (signal.aborted) return undefined
+      throw error
+    }
+  }
+
+  #arrived(data: string): void {
+    if (this.#frames.size >= MAX_WAITING || this.#waitingLength + data.length > MAX_WAITING_LENGTH) {
+      return this.#lose('Too many messages wait.')
+    }
+    this.#waitingLength += data.length
+    this.#frames.put({ type: 'message', data })
   }
 
   #lose(why: string): void {

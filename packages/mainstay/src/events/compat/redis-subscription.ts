@@ -12,6 +12,8 @@ export interface SubscriptionPolicy {
   /** @param failures how many there were since it last worked for a while, from 1 */
   readonly retryDelayMs: (failures: number) => number
   readonly pollTimeoutMs: number
+  /** Longer messages are not looked at. */
+  readonly maxMessageLength: number
   /** A subscription that held for so long starts again with the shortest delay. */
   readonly healthyMs: number
 }
@@ -101,9 +103,10 @@ async function hear(host: SubscriptionHost, handle: BridgeSubscriber): Promise<v
 }
 
 async function hearMessage(host: SubscriptionHost, text: string): Promise<void> {
-  const { logger } = host
+  const { logger, policy } = host
   let event: Json
   try {
+    if (text.length > policy.maxMessageLength) throw new RangeError(`it has ${text.length} letters`)
     event = parseJson(text, 'the message')
   } catch (error) {
     logger.error({ err: error }, `Failed to decode Redis event message: ${errorMessage(error)}`)

@@ -16,7 +16,10 @@ export interface AmqpConnection {
    * @throws when it cannot be set up now
    */
   consume(wanted: ConsumerSpec, handler: (message: AmqpMessage) => Promise<void>): Promise<AmqpConsumer>
+  /** Ends it once all channels are closed. */
   close(): Promise<void>
+  /** Ends it at once. */
+  destroy(): void
 }
 
 export interface AmqpChannel {

@@ -93,7 +93,7 @@ export class NotificationIntake {
     const name = eventType === '' ? 'unknown' : eventType
     logger.debug(`Received ${service} event: ${name}`)
     if (logger.isLevelEnabled('debug')) logger.debug(`${name}: ${toJson(eventInfo(eventType, payload))}`)
-    if (await this.#store(notification, message)) this.#follow(notification)
+    if (await this.#store(notification, message)) this.#follow(notification, sizeOf(message.body))
   }
 
   /** Waits for all that followed from what was taken so far. */
@@ -120,16 +120,16 @@ export class NotificationIntake {
     return false
   }
 
-  #follow(notification: OsloNotification): void {
+  #follow(notification: OsloNotification, bytes: number): void {
     const { bridge, baremetal, forwarder } = this.#deps
     const { eventType } = notification
     const shown = { ...notification, payload: redact(notification.payload) }
-    if (bridge !== null) this.#followUps.bridge.add(async () => await this.#cross(bridge, shown))
+    if (bridge !== null) this.#followUps.bridge.add(async () => await this.#cross(bridge, shown), bytes)
     if (forwarder?.wants(eventType) === true) {
-      this.#followUps.forwarding.add(async () => await forwarder.forward(shown, this.#stopping.signal))
+      this.#followUps.forwarding.add(async () => await forwarder.forward(shown, this.#stopping.signal), bytes)
     }
     if (baremetal !== null && serviceOf(eventType) === 'baremetal') {
-      this.#followUps.inventory.add(async () => await baremetal.handle(eventType, notification.payload))
+      this.#followUps.inventory.add(async () => await baremetal.handle(eventType, notification.payload), bytes)
     }
   }
 
@@ -147,6 +147,11 @@ export class NotificationIntake {
     this.#deps.onDeadLetter?.(reason)
     this.#deps.logger.error({ err: error }, text)
   }
+}
+
+/** Bytes of a body; of one that was taken apart already they are not known. */
+function sizeOf(body: unknown): number {
+  return Buffer.isBuffer(body) || typeof body === 'string' ? body.length : 0
 }
 
 /** The same text for the same body: the id of a notification that has none. */

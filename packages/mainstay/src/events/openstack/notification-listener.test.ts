@@ -344,6 +344,7 @@ describe('the listener (event-stream 8.2)', () => {
     await clock.advance(10_000)
     await stopping
     expect(log.at('warn')).toContainEqual(expect.stringContaining('Closing the connection to the broker'))
+    expect(broker.destroyed).toBe(1)
   })
 
   test('a message that comes while it stops is given back', async () => {

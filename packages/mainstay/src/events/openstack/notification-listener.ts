@@ -193,7 +193,7 @@ export class NotificationListener implements AsyncDisposable {
     try {
       await this.discovery.waitForExchanges(connection, signal)
       while (!signal.aborted) {
-        await this.openConsumers(connection)
+        await untilAborted(this.openConsumers(connection), signal)
         const found = Promise.withResolvers<void>()
         this.discovery.start(connection, found.resolve)
         await untilAborted(found.promise, signal)
@@ -202,10 +202,11 @@ export class NotificationListener implements AsyncDisposable {
     } finally {
       this.#connection = undefined
       await this.discovery.stop()
-      await this.#inTime('Closing the connection to the broker', async () => {
+      const closed = await this.#inTime('Closing the connection to the broker', async () => {
         await Promise.allSettled(this.#consumers.values().map(async (consumer) => await consumer.close()))
         await connection.close()
       })
+      if (!closed) connection.destroy()
       this.#consumers.clear()
     }
   }
@@ -221,18 +222,21 @@ export class NotificationListener implements AsyncDisposable {
     }
   }
 
-  async #inTime(what: string, work: () => Promise<void>): Promise<void> {
+  /** @returns whether it was done in time */
+  async #inTime(what: string, work: () => Promise<void>): Promise<boolean> {
     const { clock, logger } = this.#options
     try {
       await withDeadline({ clock, what, timeoutMs: STOP_TIMEOUT_MS }, work)
+      return true
     } catch (error) {
       logger.warn({ err: error }, errorMessage(error))
+      return false
     }
   }
 }
 
 /** Waits for something, or for the end. */
-async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+async function untilAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
   const aborted = Promise.withResolvers<void>()
   const onAbort = (): void => aborted.resolve()
   signal.addEventListener('abort', onAbort, { once: true })

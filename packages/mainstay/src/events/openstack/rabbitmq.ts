@@ -101,6 +101,10 @@ class RabbitmqConnection implements AmqpConnection {
   async close(): Promise<void> {
     await this.#connection.close()
   }
+
+  destroy(): void {
+    this.#connection.unsafeDestroy()
+  }
 }
 
 class RabbitmqChannel implements AmqpChannel {

@@ -28,6 +28,7 @@ export class FakeBroker implements AmqpFactory {
   connected = true
   openChannels = 0
   closed = 0
+  destroyed = 0
 
   async connect({ url, timeoutMs }: { url: string; timeoutMs: number }): Promise<AmqpConnection> {
     this.connects.push({ url, timeoutMs })
@@ -43,6 +44,7 @@ export class FakeBroker implements AmqpFactory {
     openChannel: async () => broker.#openChannel(),
     consume: async (wanted, handler) => broker.#consume(wanted, handler),
     close: async () => void (broker.closed += 1),
+    destroy: () => void (broker.destroyed += 1),
   }))(this)
 
   /** Delivers a message as the broker would. */
