@@ -3,6 +3,7 @@ import { decidePool, type PoolDecisions } from './decide.ts'
 import { NO_MEMORY, type DecisionMemory, type MasterRules, type UnderWay } from './decide/snapshot.ts'
 import { PoolRequestNotFoundError } from './errors.ts'
 import { explainRequest, explainVm, type Explanation } from './explain.ts'
+import type { IdleForecast } from './forecast/idle-forecast.ts'
 import type { LabelOptions } from './options.ts'
 import type { ProviderCandidate } from './choose-provider.ts'
 import { NOTHING_UNDER_WAY, readSnapshot } from './read-snapshot.ts'
@@ -22,6 +23,8 @@ export interface DeskParts {
   readonly master: () => { readonly underWay: UnderWay; readonly memory: DecisionMemory } | null
   /** Who leads, as far as this process knows. */
   readonly leader: () => string | null
+  /** What demand says should be idle, by label; null unless it is learnt (C13). */
+  readonly forecast: (now: number) => Readonly<Record<string, IdleForecast>> | null
 }
 
 export interface PoolStats {
@@ -48,6 +51,11 @@ export class PoolDesk {
     const { underWay, memory } = master() ?? { underWay: NOTHING_UNDER_WAY, memory: NO_MEMORY }
     const parts = { labels: labels(), rules: rules(), whyNot, underWay, memory }
     return decidePool(await readSnapshot(store, clock, parts))
+  }
+
+  /** What would be kept idle if the forecast were acted upon; null unless demand is learnt. */
+  forecast(): Readonly<Record<string, IdleForecast>> | null {
+    return this.#parts.forecast(this.#parts.clock.now())
   }
 
   async stats(): Promise<PoolStats> {

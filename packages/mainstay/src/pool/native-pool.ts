@@ -15,6 +15,7 @@ import type { PoolMetrics } from './metrics.ts'
 import { OperatorMarks } from './operator-marks.ts'
 import { PoolOperator } from './operator.ts'
 import type { LabelOptions, PoolConfiguration } from './options.ts'
+import { DemandRecorder } from './forecast/demand-recorder.ts'
 import { findMachines } from './pick-machines.ts'
 import type { ProviderFleet } from './provider/fleet.ts'
 import { reconcile, type ReconcileOptions, type ReconcileReport } from './reconcile/index.ts'
@@ -33,6 +34,8 @@ export interface PoolSettings {
   readonly setup: PoolSetup
   readonly rules: MasterRules
   readonly reconcile: ReconcileOptions
+  /** Whether demand is learnt and `plan` shows what it would keep idle (C13). */
+  readonly forecast: boolean
 }
 
 /** What stays as it is until the process ends. */
@@ -57,6 +60,9 @@ export interface NativePoolParts {
 /** How often what operators said of providers is looked up, in milliseconds. */
 const MARKS_PERIOD_MS = 5000
 
+/** How often what was learnt of the demand is kept, in milliseconds. */
+const DEMAND_PERIOD_MS = 900_000
+
 /**
  * The pool of one process: what clients and operators do, answers to "what would you do, and why", and, where the process
  * may lead, the master with its workers.
@@ -74,6 +80,7 @@ export class NativePool {
   readonly #waiters: Waiters
   readonly #spawner: Spawner
   readonly #enabledSince = new Map<string, number>()
+  readonly #demand = new DemandRecorder()
   #settings: PoolSettings
   #leads = false
 
@@ -119,6 +126,7 @@ export class NativePool {
       providers: () => fleet.candidates(),
       master: () => (this.#leads ? { underWay: this.master.cycle.underWay(), memory: this.master.cycle.memory } : null),
       leader: () => this.master.leadership.leader,
+      forecast: (now) => (this.#settings.forecast ? this.#demand.forecast(this.#settings.labels, now) : null),
     })
   }
 
@@ -136,8 +144,12 @@ export class NativePool {
     const { tasks, metrics, fleet } = this.#parts
     // Before the first cycle, so that nothing is made where it should not be.
     await this.#marks.apply(fleet, this.#enabledSince)
+    if (this.#settings.forecast) await this.#demand.load(this.#parts.store, this.#settings.labels)
     this.watch.on((news) => {
-      if (this.#leads && news.kind === 'change') metrics.changed(news.change)
+      if (!this.#leads || news.kind !== 'change') return
+      metrics.changed(news.change)
+      const { labels, configuration, forecast } = this.#settings
+      if (forecast) this.#demand.observe(news.change, labels, configuration.groups)
     })
     this.watch.start(tasks)
     if (lead) this.master.start(tasks)
@@ -203,6 +215,13 @@ export class NativePool {
         name: 'operator_marks',
         periodMs: () => MARKS_PERIOD_MS,
         run: async () => await this.#marks.apply(this.#parts.fleet, this.#enabledSince),
+      },
+      {
+        name: 'keep_demand',
+        periodMs: () => DEMAND_PERIOD_MS,
+        run: async () => {
+          if (this.#settings.forecast) await this.#demand.save(this.#parts.store)
+        },
       },
     ]
   }

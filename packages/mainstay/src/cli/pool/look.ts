@@ -22,10 +22,15 @@ export const poolPlan = buildCommand<Flags, [], CliContext>({
     const client = await connect(this, flags)
     await follow(this, flags, {
       fetch: async () => await client.pools.plan({ signal: this.signal }),
-      render: async ({ decisions }) =>
-        decisions.length === 0 && flags.format === 'table'
-          ? 'Nothing is to be done.\n'
-          : await renderList(this, flags, decisionView, decisions),
+      render: async ({ decisions, forecast }) => {
+        if (flags.format !== 'table') return await renderList(this, flags, decisionView, decisions)
+        const planned =
+          decisions.length === 0 ? 'Nothing is to be done.\n' : await renderList(this, flags, decisionView, decisions)
+        const foreseen = Object.entries(forecast ?? {}).map(
+          ([label, { idle, because }]) => `Forecast (not acted upon): ${label} would keep ${idle} idle, ${because}.\n`,
+        )
+        return planned + foreseen.join('')
+      },
     })
   },
 })

@@ -177,6 +177,8 @@ export interface PoolPlan {
     readonly missing: number
     readonly because: string
   }[]
+  /** What would be kept idle by label if the forecast were acted upon; null unless demand is learnt. */
+  readonly forecast: Readonly<Record<string, { readonly idle: number; readonly because: string }>> | null
 }
 
 export interface PoolExplanation {

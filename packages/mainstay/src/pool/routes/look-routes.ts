@@ -93,6 +93,7 @@ export function lookRoutes(app: HttpApp, { pool, store, history, now }: LookRout
         decisions: decisions.map((decision) => ({ ...decision, text: decisionText(decision) })),
         labels: sizing?.labels ?? [],
         unserved: sizing?.unserved ?? [],
+        forecast: desk.forecast(),
       }
     },
   )

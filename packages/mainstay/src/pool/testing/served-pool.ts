@@ -69,6 +69,7 @@ export async function servePool(options: ServePoolOptions = {}): Promise<ServedP
     labels: wishes,
     rules: DEFAULT_MASTER_RULES,
     reconcile: DEFAULT_RECONCILE_OPTIONS,
+    forecast: true,
     setup: {
       groups: new Map(
         now.map(({ id }) => [

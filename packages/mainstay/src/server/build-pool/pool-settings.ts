@@ -41,6 +41,7 @@ export function poolSettings(config: PoolConfig, parts: SettingsParts): PoolSett
       terminateMaxPauseMs: config.terminate_max_pause_ms,
       retirePauseMs: config.retire_pause_ms,
     },
+    forecast: config.forecast === 'report',
     reconcile: {
       ...DEFAULT_RECONCILE_OPTIONS,
       periodMs: config.reconcile_period_ms,

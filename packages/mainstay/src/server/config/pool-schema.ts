@@ -92,6 +92,10 @@ export const PoolSection = Type.Object(
       minimum: 0,
       maximum: 1,
     }),
+    forecast: Type.Union([Type.Literal('off'), Type.Literal('report')], {
+      description: 'report learns what is asked for at which time of the week, and plan shows what it would keep idle.',
+      default: 'off',
+    }),
     acquire_poll_ms: count(
       'The longest that one request over HTTP waits; the client asks again by itself.',
       25_000,
