@@ -1,4 +1,4 @@
-import type { MainstayClient } from '../client/index.ts'
+import type { MainstayClient, TransportOptions } from '../client/index.ts'
 import type { CliContext } from './context.ts'
 import { parseDuration } from './duration.ts'
 
@@ -41,20 +41,28 @@ export const connectionFlags = {
   ...debugFlag,
 } as const
 
+/** The server that the flags and the environment name, and how it is asked. */
+export async function serverOf(
+  { process: { env } }: CliContext,
+  flags: ConnectionFlags,
+): Promise<Pick<TransportOptions, 'endpoint' | 'timeoutMs' | 'tokens'>> {
+  const { fixedToken } = await import('../client/index.ts')
+  const token = nonEmpty(flags.osToken) ?? nonEmpty(env['OS_TOKEN'])
+  return {
+    endpoint: nonEmpty(flags.endpoint) ?? nonEmpty(env['MAINSTAY_ENDPOINT']) ?? DEFAULT_ENDPOINT,
+    timeoutMs: flags.timeout,
+    ...(token === undefined ? {} : { tokens: fixedToken(token) }),
+  }
+}
+
 /**
  * The client that the flags and the environment ask for.
  *
  * @throws InvalidInputError when the endpoint is no address
  */
 export async function connect(context: CliContext, flags: ConnectionFlags): Promise<MainstayClient> {
-  const { createClient, fixedToken } = await import('../client/index.ts')
-  const { env } = context.process
-  const token = nonEmpty(flags.osToken) ?? nonEmpty(env['OS_TOKEN'])
-  return createClient({
-    endpoint: nonEmpty(flags.endpoint) ?? nonEmpty(env['MAINSTAY_ENDPOINT']) ?? DEFAULT_ENDPOINT,
-    timeoutMs: flags.timeout,
-    ...(token === undefined ? {} : { tokens: fixedToken(token) }),
-  })
+  const { createClient } = await import('../client/index.ts')
+  return createClient(await serverOf(context, flags))
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

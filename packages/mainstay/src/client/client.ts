@@ -1,5 +1,6 @@
 import { SystemClock, type Clock } from '../core/clock.ts'
 import { ApiVersions } from './api-version.ts'
+import { Events } from './events.ts'
 import { Extensions } from './extension.ts'
 import { Fences } from './fence.ts'
 import { Hosts } from './host.ts'
@@ -9,6 +10,7 @@ import { Recoveries } from './recovery.ts'
 import { Segments } from './segment.ts'
 import { Transport, type TransportOptions } from './transport.ts'
 import { Vmoves } from './vmove.ts'
+import { Webhooks } from './webhook.ts'
 
 /** Everything that a Mainstay server can be asked, by resource. Works in Node and in browsers. */
 export interface MainstayClient {
@@ -20,6 +22,8 @@ export interface MainstayClient {
   readonly vmoves: Vmoves
   readonly recoveries: Recoveries
   readonly fences: Fences
+  readonly events: Events
+  readonly webhooks: Webhooks
   readonly pools: Pools
   readonly transport: Transport
 }
@@ -45,6 +49,8 @@ export function createClient(options: ClientOptions): MainstayClient {
     vmoves: new Vmoves(transport),
     recoveries: new Recoveries(transport),
     fences: new Fences(transport),
+    events: new Events(transport),
+    webhooks: new Webhooks(transport),
     pools: new Pools(transport, options.clock ?? new SystemClock()),
     transport,
   }

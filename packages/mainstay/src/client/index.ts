@@ -67,3 +67,15 @@ export {
 export { FENCES_PATH, type DeathAssertion, type Fences } from './fence.ts'
 export * from './stream/index.ts'
 export * from './pool/index.ts'
+export { EVENTS_PATH, connectionPath, type Events, type HistoryOptions, type StreamConnection } from './events.ts'
+export {
+  WEBHOOKS_PATH,
+  WEBHOOK_FORMATS,
+  redeliverPath,
+  webhookPath,
+  type DeadLetter,
+  type NewWebhook,
+  type Webhook,
+  type WebhookChange,
+  type Webhooks,
+} from './webhook.ts'

@@ -216,7 +216,7 @@ export function webhookConformance(name: string, factory: WebhookStoreFactory): 
         expect(await node.show(id)).toMatchObject({ dead_letters: 1, active: true, failures: 0 })
         const letter = (body['dead_letters'] as { id: string }[])[0]!.id
         expect(await node.call('POST', `/${id}/dead-letters/${letter}/redeliver`)).toMatchObject({
-          status: 502,
+          status: 424,
           body: { error: { code: 'MS_WEBHOOK_REDELIVERY', retryable: true } },
         })
         hook.reply(() => 204)
@@ -567,7 +567,7 @@ export function webhookConformance(name: string, factory: WebhookStoreFactory): 
           const kept = (body['dead_letters'] as { event_id: string; id: string }[]).map(({ event_id: each }) => each)
           expect(kept).toEqual(ids.slice(2))
           hook.reply((_delivery, nth) => (nth === 7 ? 500 : 204))
-          expect((await node.call('POST', '/forwarding/dead-letters/redeliver')).status).toBe(502)
+          expect((await node.call('POST', '/forwarding/dead-letters/redeliver')).status).toBe(424)
           expect(await node.show('forwarding')).toMatchObject({ dead_letters: 2 })
           hook.reply(() => 204)
           expect(await node.call('POST', '/forwarding/dead-letters/redeliver')).toMatchObject({

@@ -3,7 +3,7 @@ import { MainstayError } from '../../core/errors.ts'
 /** A dead letter was sent again and was not taken this time either. */
 export class RedeliveryFailedError extends MainstayError {
   readonly code = 'MS_WEBHOOK_REDELIVERY'
-  readonly status = 502
+  readonly status = 424
   readonly retryable = true
 
   constructor(eventId: string, reason: string) {
