@@ -49,6 +49,7 @@ export async function buildHttp(
   registerOperations(app, { metrics, ...healthChecks(parts, stream) })
   await stream?.serve(app)
   await serveEvents(app, access, parts, webhooks)
+  await serveNotifications(app, access, parts)
   if (!config.server.roles.includes('api')) return app
   const wake = (): void => {
     engine.poke()
@@ -61,7 +62,6 @@ export async function buildHttp(
     if (pool !== null) poolRoutes(routes, pool.routes)
     if (parts.compute.simulated !== null) simulationRoutes(routes, parts.compute.simulated)
   })
-  await serveNotifications(app, native, parts)
   await registerNativeNotFound(app, native)
   const ha = {
     store,
