@@ -384,6 +384,46 @@ describe('the subscription (event-stream 7.4)', () => {
     expect(all.log.at('error')).toContainEqual(expect.stringContaining('attempt 3/5'))
   })
 
+  test('shutdown ends the wait for the next attempt', async () => {
+    const clock = new ManualClock()
+    const refused = new FakeSubscriber({ subscribe: [new Error('refused')] })
+    const all = await stage([new FakeRedis({ subscriber: refused }), new FakeRedis()], { clock })
+    const running = all.bridge.runSubscription()
+    await clock.advance(4999)
+    expect([clock.pending, all.servers.settings.length]).toEqual([1, 1])
+    await all.bridge.shutdown()
+    await running
+    expect([clock.pending, all.servers.settings.length]).toEqual([0, 1])
+    expect(all.log.at('info').at(-1)).toBe('Redis subscriber stopped')
+  })
+
+  test('a poll that fails because of the shutdown is no failure', async () => {
+    const handle = new FakeSubscriber({
+      poll: [
+        async () => {
+          void all.bridge.shutdown()
+          throw new Error('closed')
+        },
+      ],
+    })
+    const all: Stage = await stage([new FakeRedis({ subscriber: handle })])
+    await all.bridge.runSubscription()
+    expect(all.log.at('error')).toEqual([])
+    expect(handle.closed).toBe(1)
+  })
+
+  test('a clock that fails is not hidden', async () => {
+    const clock = new (class extends RecordingClock {
+      override async sleep(): Promise<void> {
+        throw new RangeError('no timer')
+      }
+    })()
+    const refused = new FakeSubscriber({ subscribe: [new Error('refused')] })
+    const { bridge } = await stage([new FakeRedis({ subscriber: refused })], { clock })
+    await expect(bridge.runSubscription()).rejects.toThrow('no timer')
+    await expect(bridge.runReconnector()).rejects.toThrow('no timer')
+  })
+
   test('R8 delays grow with failures in a row, and begin anew after a subscription that held', async () => {
     const delays: number[] = []
     const held = (clock: ManualClock): FakeSubscriber =>
