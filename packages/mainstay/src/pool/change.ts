@@ -74,7 +74,8 @@ export function toEvent(change: PoolChange): MainstayEvent {
     occurredAt: at,
     nodeName: null,
     resourceId: vm ?? requestId,
-    projectId: null,
+    // A tenant is the owner of its machines: so it sees what happens to them, and nothing of others.
+    projectId: change.owner,
     correlationId: requestId,
     payload: { vm, request_id: requestId, ...snakeCase(rest) },
   }

@@ -3,7 +3,6 @@ import { hostname } from 'node:os'
 import { errorMessage } from '../../core/errors.ts'
 import type { Lifecycle } from '../../core/lifecycle.ts'
 import { SystemRandom } from '../../core/random.ts'
-import { toEvent } from '../../pool/change.ts'
 import { PoolMetrics } from '../../pool/metrics.ts'
 import { NativePool } from '../../pool/native-pool.ts'
 import { ProviderFleet } from '../../pool/provider/fleet.ts'
@@ -58,7 +57,7 @@ export async function startNativePool(
     },
   })
   lifecycle.started('pool providers', async () => await fleet.close())
-  const { store, description } = await openPoolStore(parts, lifecycle)
+  const { store, description, carryEvents } = await openPoolStore(parts, lifecycle)
   const pool = new NativePool(
     { store, clock, ids, random, logger, tasks, metrics, fleet },
     poolSettings(options, { clock, fleet }),
@@ -74,10 +73,10 @@ export async function startNativePool(
       terminator: { atOnce: options.terminations_at_once, most: MOST_JOBS, timeoutMs: options.terminate_timeout_ms },
     },
   )
-  pool.watch.on((news) => {
-    if (news.kind === 'change' && pool.leads) relay.publish(toEvent(news.change))
-  })
-  await pool.start({ lead: config.server.roles.includes('pool') })
+  const keeps = config.server.roles.includes('pool')
+  if (carryEvents === null) pool.watch.on(() => relay.poke())
+  else if (keeps) tasks.spawn('carry events of the pool', carryEvents).catch(() => undefined)
+  await pool.start({ lead: keeps })
   const { shutdown_grace_ms: graceMs } = config.server
   lifecycle.started('pool', async () => await pool.stop({ timeoutMs: graceMs / 2 }))
   const reload = async ({ pool: changed }: Config): Promise<void> => {
