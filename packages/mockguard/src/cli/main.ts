@@ -14,14 +14,15 @@ import { findPolluters } from './bisect.ts'
 import { runFile } from './runner.ts'
 import type { RunnerName } from './runner.ts'
 
-const usage = `mockguard bisect FILE TEST [--runner vitest|jest]    which earlier test of FILE changes what TEST does
+const usage = `mockguard bisect FILE TEST [--runner vitest|jest|node]    which earlier test of FILE changes what TEST does
 mockguard --write-baseline [FILE] -- COMMAND …       run COMMAND, tolerate what it leaves today (default mockguard-baseline.json)
 mockguard report FILE [--format text|github|junit|summary] [--output FILE]    print JSON lines in another form`
 
-/** The command line. Returns the exit code: 0 done, 1 failed or something was found, 2 wrong usage. */
+/** The command line; `env` is given to the runners in addition. Returns the exit code: 0 done, 1 failed or something was found, 2 wrong usage. */
 export async function main(
   args: readonly string[],
   print: (text: string) => void = (text) => void process.stdout.write(`${text}\n`),
+  env: NodeJS.ProcessEnv = {},
 ): Promise<number> {
   const split = args.indexOf('--')
   const command = split < 0 ? [] : args.slice(split + 1)
@@ -43,7 +44,8 @@ export async function main(
   }
   const [verb, file, ...rest] = positionals
   if (verb === 'bisect' && file !== undefined && rest.length > 0) {
-    return bisect({ root, file, victim: rest.join(' '), runner: values['runner'] as RunnerName | undefined }, print)
+    const runner = values['runner'] as RunnerName | undefined
+    return bisect({ root, file, victim: rest.join(' '), runner, env }, print)
   }
   if (verb === 'report' && file !== undefined && existsSync(file)) {
     const text = formatted(parseJsonLines<Finding>(readFileSync(file, 'utf8')), String(values['format']))
@@ -86,13 +88,13 @@ async function baseline(file: string, command: readonly string[], print: (text: 
 }
 
 async function bisect(
-  options: { root: string; file: string; victim: string; runner: RunnerName | undefined },
+  options: { root: string; file: string; victim: string; runner: RunnerName | undefined; env: NodeJS.ProcessEnv },
   print: (text: string) => void,
 ): Promise<number> {
   const { root, file, victim } = options
   const runner = options.runner ? { runner: options.runner } : {}
   // The guard itself is off: what is looked for is what the tests do to each other without it.
-  const env = { MOCKGUARD: 'off' }
+  const env = { ...options.env, MOCKGUARD: 'off' }
   const wanted = victim.replaceAll(' > ', ' ')
   const all = await runFile({ root, file, env, ...runner })
   const at = all.findIndex((test) => test.name === wanted)

@@ -3,8 +3,11 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseJsonLines } from '../report/json-lines.ts'
 
-export type RunnerName = 'vitest' | 'jest'
+/** `node` is node:test, which every project has: it is used only when it is asked for. */
+export type RunnerName = 'vitest' | 'jest' | 'node'
 
 export interface TestResult {
   readonly name: string
@@ -22,11 +25,12 @@ interface JsonReport {
   }[]
 }
 
-/** The program of the project's own runner. Throws when the project has none. */
-export function runnerProgram(
+/** The project's own runner. Throws when the project has none. */
+export function runnerOf(
   root: string,
   runner?: RunnerName,
-): { readonly name: RunnerName; readonly program: string } {
+): { readonly name: 'node' } | { readonly name: 'vitest' | 'jest'; readonly program: string } {
+  if (runner === 'node') return { name: 'node' }
   const require = createRequire(join(root, 'package.json'))
   for (const name of runner ? [runner] : (['vitest', 'jest'] as const)) {
     try {
@@ -49,17 +53,12 @@ export async function runFile(options: {
   timeoutMs?: number
   env?: NodeJS.ProcessEnv
 }): Promise<TestResult[]> {
-  const { name, program } = runnerProgram(options.root, options.runner)
   const folder = await mkdtemp(join(tmpdir(), 'mockguard-run-'))
   const output = join(folder, 'report.json')
   const pattern = options.only && `^(${options.only.map(escapePattern).join('|')})$`
-  const args =
-    name === 'vitest'
-      ? ['run', options.file, '--reporter=json', `--outputFile=${output}`]
-      : [options.file, '--json', `--outputFile=${output}`, '--runInBand']
-  if (pattern !== undefined) args.push('-t', pattern)
+  const runner = runnerOf(options.root, options.runner)
   try {
-    const child = spawn(process.execPath, [program, ...args], {
+    const child = spawn(process.execPath, commandOf(runner, options.file, output, pattern), {
       cwd: options.root,
       stdio: 'ignore',
       env: { ...process.env, ...options.env },
@@ -69,7 +68,9 @@ export async function runFile(options: {
       child.once('error', reject)
       child.once('close', () => resolve())
     })
-    const report = JSON.parse(await readFile(output, 'utf8')) as JsonReport
+    const text = await readFile(output, 'utf8')
+    if (runner.name === 'node') return parseJsonLines<TestResult>(text)
+    const report = JSON.parse(text) as JsonReport
     return report.testResults.flatMap((file) =>
       file.assertionResults
         .filter(({ status }) => status === 'passed' || status === 'failed')
@@ -81,6 +82,28 @@ export async function runFile(options: {
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+function commandOf(
+  runner: ReturnType<typeof runnerOf>,
+  file: string,
+  output: string,
+  pattern: string | undefined,
+): string[] {
+  const only = pattern === undefined ? [] : ['-t', pattern]
+  if (runner.name === 'vitest') {
+    return [runner.program, 'run', file, '--reporter=json', `--outputFile=${output}`, ...only]
+  }
+  if (runner.name === 'jest') {
+    return [runner.program, file, '--json', `--outputFile=${output}`, '--runInBand', ...only]
+  }
+  return [
+    '--test',
+    `--test-reporter=${fileURLToPath(new URL('../../bin/node-reporter.cjs', import.meta.url))}`,
+    `--test-reporter-destination=${output}`,
+    ...(pattern === undefined ? [] : [`--test-name-pattern=/${pattern.replaceAll('/', '\\/')}/`]),
+    file,
+  ]
 }
 
 function escapePattern(text: string): string {

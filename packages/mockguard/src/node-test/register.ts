@@ -26,10 +26,8 @@ const root = process.cwd()
 const settings = resolveSettings(readOptionsFile(root), root)
 
 // The process that only starts other test processes has nothing to guard.
-const isStarter =
-  process.execArgv.includes('--test') &&
-  process.env['NODE_TEST_CONTEXT'] === undefined &&
-  !process.execArgv.includes('--test-isolation=none')
+const runsAllFiles = process.execArgv.includes('--test-isolation=none')
+const isStarter = process.execArgv.includes('--test') && process.env['NODE_TEST_CONTEXT'] === undefined && !runsAllFiles
 
 if (settings.mode !== 'off' && !isStarter) guardProcess()
 
@@ -51,7 +49,7 @@ function guardProcess(): void {
     },
     { ...settings, restores: settings.mode === 'restore' || settings.mode === 'restore+fail' },
   )
-  const file = moduleLabel(entry, root)
+  const file = runsAllFiles ? 'node --test' : moduleLabel(entry, root)
   const session = new Session(settings, guard, { file, today: new Date().toISOString().slice(0, 10) })
   state.uninstall.push(
     ...watchMockTracker(nodeTest.mock, state.tracker, {
@@ -63,16 +61,20 @@ function guardProcess(): void {
   const refs = new Map<string, TestRef>()
   let begun = false
 
-  function refOf(name: string): TestRef {
-    let ref = refs.get(name)
-    if (!ref) refs.set(name, (ref = { id: name, name, file }))
+  function refOf(context: TestContext): TestRef {
+    const id = idOf(context)
+    let ref = refs.get(id)
+    if (!ref) {
+      const own = context.filePath === undefined ? file : moduleLabel(context.filePath, root)
+      refs.set(id, (ref = { id, name: context.fullName, file: own }))
+    }
     return ref
   }
 
   function currentTest(): TestRef | null | undefined {
     const context = (nodeTest as { getTestContext?: () => TestContext | undefined }).getTestContext?.()
     if (!context) return undefined
-    return context.name === '<root>' ? undefined : refs.get(nameOf(context))
+    return context.name === '<root>' ? undefined : refs.get(idOf(context))
   }
 
   nodeTest.beforeEach(async (context) => {
@@ -86,14 +88,14 @@ function guardProcess(): void {
     }
     if (settings.failFast && session.leaked)
       t.skip('mockguard: an earlier test of this file left a mock behind (failFast)')
-    session.timed(() => guard.beginTest(refOf(nameOf(t)), { hooksRan: true, parent: refs.get(parentName(t)) ?? null }))
+    session.timed(() => guard.beginTest(refOf(t), { hooksRan: true, parent: refs.get(parentId(t)) ?? null }))
   })
 
   nodeTest.afterEach((context) => {
     const t = context as TestContext
     t.after(async () => {
       await loaded.collect()
-      const error = session.afterTest(refOf(nameOf(t)), { last: false })
+      const error = session.afterTest(refOf(t), { last: false })
       if (!error) return
       // node:test keeps the first error of a test only: the leak of a test that failed anyway is printed beside it.
       if (!t.passed || t.error) writeSync(2, `${error.message}\n`)
@@ -111,11 +113,12 @@ function guardProcess(): void {
   })
 }
 
-function nameOf(context: TestContext): string {
-  return context.fullName
+/** Without isolation several files share a process, and two of them may well have a test of the same name. */
+function idOf(context: TestContext): string {
+  return `${context.filePath}:${context.fullName}`
 }
 
-function parentName(context: TestContext): string {
+function parentId(context: TestContext): string {
   const suffix = ` > ${context.name}`
-  return context.fullName.endsWith(suffix) ? context.fullName.slice(0, -suffix.length) : ''
+  return context.fullName.endsWith(suffix) ? idOf(context).slice(0, -suffix.length) : ''
 }

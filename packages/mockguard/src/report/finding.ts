@@ -31,10 +31,11 @@ export interface FindingContext {
 
 export function findingOf(leak: Leak, test: TestRef | null, context: FindingContext): Finding {
   const frames = framesOf(leak.origin?.trace.stack, context.root, context.mapPosition)
-  const inTest = frames.find((frame) => frame.file === context.file)
+  const file = test?.file ?? context.file
+  const inTest = frames.find((frame) => frame.file === file)
   return {
     type: 'leak',
-    file: context.file,
+    file,
     test: test?.name ?? null,
     path: leak.path,
     kind: leak.kind,
