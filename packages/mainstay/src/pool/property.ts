@@ -150,6 +150,7 @@ function isLeadership(outcome: unknown): outcome is Leadership {
 async function whole(store: PoolStore, now: number): Promise<unknown> {
   return {
     vms: (await store.list({ limit: 1000 })).vms,
+    some: (await store.list({ states: ['ready', 'in_use', 'stuck'], limit: 1000 })).vms.map(({ name }) => name),
     requests: (await store.requests({ limit: 1000 })).requests,
     counts: (await store.counts({ now })).toSorted((a, b) => (a.group < b.group ? -1 : 1)),
     usage: await store.usage(['ann', 'bob', 'eve']),

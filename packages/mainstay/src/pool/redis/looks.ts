@@ -55,8 +55,9 @@ export function looksOf(
     },
 
     async list({ group, states, limit, cursor }) {
-      const input = { verb: 'page', group: group ?? null, states: states ?? null, after: cursor ?? null, limit }
-      const answer = await runner.run('look', 0, input)
+      const groups = group !== undefined ? [group] : states === undefined ? [] : await runner.groupIds()
+      const filter = { group: group ?? null, states: states ?? null, groups }
+      const answer = await runner.run('look', 0, { verb: 'page', ...filter, after: cursor ?? null, limit })
       const next = answer.result['cursor']
       return { vms: machinesOf(answer), cursor: typeof next === 'string' ? next : null }
     },

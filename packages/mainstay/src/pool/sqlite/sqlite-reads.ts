@@ -91,8 +91,8 @@ export class SqliteReads implements PoolReads {
   }
 
   async page({ group, states, after, limit }: PageQuery): Promise<VmDescriptor[]> {
-    const some = states === null ? null : toJson(states)
-    return await this.#vms(statements.PAGE, [after ?? '', group, group, some, some, limit])
+    if (states === null) return await this.#vms(statements.PAGE, [after ?? '', group, group, limit])
+    return await this.#vms(statements.PAGE_STATES, [toJson(states), after ?? '', group, group, limit])
   }
 
   async after(name: string, limit: number): Promise<VmDescriptor[]> {
@@ -126,7 +126,9 @@ export class SqliteReads implements PoolReads {
   }
 
   async usage(owner: string): Promise<OwnerUsage> {
-    const rows = await this.rows<{ grp: string; n: number }>(statements.COUNT_BOUND_BY_GROUP, [owner])
+    const { configuration } = await this.settings()
+    const groups = toJson(configuration.groups.map(({ id }) => id))
+    const rows = await this.rows<{ grp: string; n: number }>(statements.COUNT_BOUND_BY_GROUP, [groups, owner])
     const bound = Object.fromEntries(rows.map(({ grp, n }) => [grp, n]))
     return { owner, held: await this.#count(statements.COUNT_HELD, [owner]), bound }
   }

@@ -34,8 +34,17 @@ export const PREEMPTIBLE = `select descriptor from pool_vms where grp = ? and pr
   order by preempt_priority, name limit ?`
 export const DUE = 'select descriptor from pool_vms where deadline <= ? order by deadline, name limit ?'
 export const NEXT_DUE = 'select min(deadline) as at from pool_vms where deadline is not null'
-export const PAGE = `select descriptor from pool_vms where name > ? and (? is null or grp = ?)
-  and (? is null or state in (select value from json_each(?))) order by name limit ?`
+export const PAGE = 'select descriptor from pool_vms where name > ? and (? is null or grp = ?) order by name limit ?'
+/** Jumps from group to group; of all that are found only the names are sorted. */
+export const PAGE_STATES = `with recursive groups (grp) as (
+    select min(grp) from pool_vms
+    union all
+    select (select min(v.grp) from pool_vms v where v.grp > groups.grp) from groups where groups.grp is not null
+  )
+  select descriptor from pool_vms where name in (
+    select v.name from groups g join json_each(?) s join pool_vms v on v.grp = g.grp and v.state = s.value and v.name > ?
+    where ? is null or g.grp = ? order by v.name limit ?
+  ) order by name`
 export const NAMES_AFTER = 'select descriptor from pool_vms where name > ? order by name limit ?'
 export const ALL_ROWS = 'select * from pool_vms order by name'
 
@@ -45,7 +54,8 @@ export const COUNT_HELD_SANDBOX = `select count(*) as n from pool_vms where held
 export const COUNT_HELD_ARCH = 'select count(*) as n from pool_vms where held_arch = ?'
 export const COUNT_BOUND = `select count(*) as user, coalesce(sum(bound_sandbox = ?), 0) as sandbox,
   coalesce(sum(leaving), 0) as leaving from pool_vms where grp = ? and bound_user = ?`
-export const COUNT_BOUND_BY_GROUP = `select grp, count(*) as n from pool_vms where bound_user = ? group by grp`
+export const COUNT_BOUND_BY_GROUP = `select g.value as grp, count(*) as n from json_each(?) g
+  join pool_vms v on v.grp = g.value and v.bound_user = ? group by g.value`
 export const COUNT_STATES = `select count(*) as n from pool_vms where grp = ?
   and state in (select value from json_each(?))`
 export const COUNT_ALL_STATES = 'select grp, state, count(*) as n from pool_vms group by grp, state'

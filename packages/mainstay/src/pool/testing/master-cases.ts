@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 
-import { PoolMasterFencedError } from '../errors.ts'
+import { PoolMasterFencedError, VmStateError } from '../errors.ts'
 import { PATIENCE_MS, inLab, type PoolFactory } from './lab.ts'
 
 /** Who leads, and what can be looked at. */
@@ -52,6 +52,63 @@ export function masterCases(name: string, factory: PoolFactory): void {
         })
         await store.terminate({ names, by: { fence }, reason: 'r', now: lab.now })
         await expect(lab.state(names[0]!)).resolves.toBe('terminating')
+      }),
+    )
+
+    test(
+      'C9 two masters that take turns for 1,000 cycles (100 on SQLite) never exceed a limit; a paused one does no harm',
+      inLab(factory, async (lab) => {
+        const { store } = lab
+        await lab.configure([{ id: 'g', maxTotal: 5, maxPerUser: 2, maxSpawns: 3 }])
+        // SQLite writes each step to disk, and one process alone has it in production.
+        const cycles = store.kind === 'sqlite' ? 100 : 1000
+        const led = { a: 0, b: 0, refused: 0, fence: 0 }
+        const fences = { a: -1, b: -1 }
+        const most = { active: 0 }
+        const act = async (id: 'a' | 'b', cycle: number): Promise<void> => {
+          // Now and then one is paused for longer than its lease, and goes on as if it had it still.
+          const paused = Math.floor(cycle / 20) % 2 === (id === 'a' ? 0 : 1)
+          if (!paused) {
+            const { leads, fence } = await store.lead({ id, leaseMs: 500, now: lab.now })
+            if (!leads) return
+            led[id] += 1
+            fences[id] = fence
+            led.fence = Math.max(led.fence, fence)
+          }
+          const by = { fence: fences[id], now: lab.now }
+          const name = `${id}-${cycle}`
+          try {
+            await store.requestSpawn({ ...by, name, group: 'g', provider: 'p', ignoreRate: cycle % 7 === 0 })
+            const { vms } = await store.list({ states: ['requested', 'got_ip'], limit: 10 })
+            const [first] = vms
+            if (first?.state === 'requested') await store.spawned({ name: first.name, ip: '10.0.0.1', now: lab.now })
+            const oldest = vms.find(({ state }) => state === 'got_ip')
+            const ending = { names: oldest === undefined ? [] : [oldest.name], by: { fence: by.fence }, reason: 'test' }
+            if (cycle % 3 === 0) await store.terminate({ ...ending, now: lab.now })
+          } catch (error) {
+            if (!(error instanceof PoolMasterFencedError) && !(error instanceof VmStateError)) throw error
+            led.refused += 1
+          }
+        }
+        for (let cycle = 0; cycle < cycles; cycle += 1) {
+          await Promise.all([act('a', cycle), act('b', cycle)])
+          const [counts] = await store.counts({ now: lab.now })
+          const { terminating, stuck: _stuck, ...active } = counts!.states
+          most.active = Math.max(
+            most.active,
+            Object.values(active).reduce((sum, count) => sum + count, 0),
+          )
+          if (terminating > 0) {
+            const { vms } = await store.list({ states: ['terminating'], limit: 10 })
+            for (const vm of vms) await store.remove({ name: vm.name, now: lab.now })
+          }
+          lab.now += 100
+        }
+        expect(most.active).toBe(5)
+        expect(led.a).toBeGreaterThan(0)
+        expect(led.b).toBeGreaterThan(0)
+        expect(led.fence).toBeGreaterThan(3)
+        expect(led.refused).toBeGreaterThan(0)
       }),
     )
   })

@@ -48,11 +48,13 @@ async function serveOne(turn: Turn, group: string, idle: Idle): Promise<boolean>
   const rules = rulesOf(turn, group)
   if (rules.draining !== null) return false
   const anyFree = (await tables.free(group, checkedAfter(turn, rules), 1)).length > 0
+  // Without a clean machine only the idle ones of an owner itself can serve it.
+  const hasIdle = async (owner: string): Promise<boolean> => (await tables.evictable(group, owner)) !== null
   if (!anyFree && idle === 'nobody') return false
-  // Without a clean machine only the idle ones of the owner itself can serve it.
-  if (!anyFree && typeof idle === 'object' && (await tables.evictable(group, idle.owner)) === null) return false
+  if (!anyFree && typeof idle === 'object' && !(await hasIdle(idle.owner))) return false
   for (const { owner } of await ranked(turn, group)) {
     if (!anyFree && typeof idle === 'object' && idle.owner !== owner) continue
+    if (!anyFree && !(await hasIdle(owner))) continue
     const result = await serveOwner(turn, group, owner)
     if (result !== 'blocked') return result === 'served'
   }

@@ -138,6 +138,10 @@ queue = function()
     return 'blocked'
   end
 
+  local function has_idle(group, owner)
+    return call('EXISTS', P .. 'n:evict::' .. part(group) .. part(owner)) == 1
+  end
+
   -- Whose own idle machines are looked at too, where no clean one is free: an owner's, everybody's (true), nobody's (nil).
   local function serve_one(group, idle)
     local rules = rules_of(group)
@@ -146,12 +150,12 @@ queue = function()
     if not any_free then
       if not idle then return false end
       -- Without a clean machine only the idle ones of the owner itself can serve it.
-      if idle ~= true and call('EXISTS', P .. 'n:evict::' .. part(group) .. part(idle)) == 0 then return false end
+      if idle ~= true and not has_idle(group, idle) then return false end
     end
     local contenders = ranked(group)
     for index = 1, #contenders do
       local owner = contenders[index].owner
-      if any_free or idle == true or idle == owner then
+      if any_free or ((idle == true or idle == owner) and has_idle(group, owner)) then
         local result = serve_owner(group, owner)
         if result == 'served' then return true end
         if result == 'reserved' then return false end
