@@ -1,36 +1,14 @@
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
-import { ManualClock } from '../../core/clock.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { EventMessage } from './event-message.ts'
-import { SocketDisconnected } from './socket.ts'
-import { StreamManager, type StreamManagerOptions } from './stream-manager.ts'
-import { FakeLoops } from './testing/fake-loops.ts'
 import { FakeSocket } from './testing/fake-socket.ts'
-import { LogLines } from './testing/log-lines.ts'
 
-interface Stage {
-  readonly manager: StreamManager
-  readonly log: LogLines
-  readonly loops: FakeLoops
-}
-
-function stage(options: StreamManagerOptions = {}): Stage {
-  const log = new LogLines()
-  const loops = new FakeLoops()
-  const manager = new StreamManager({
-    clock: new ManualClock(),
-    logger: log.logger,
-    startLoop: loops.start,
-    heartbeatSource: 'osism',
-    ...options,
-  })
-  return { manager, log, loops }
-}
+import { managerStage } from './testing/manager-stage.ts'
 
 describe('clients come and go (event-stream 3)', () => {
   test('E-18 a client that comes is accepted once and registered', async () => {
-    const { manager } = stage()
+    const { manager } = managerStage()
     const socket = new FakeSocket()
     await manager.connect(socket)
     expect(socket.accepted).toBe(1)
@@ -39,7 +17,7 @@ describe('clients come and go (event-stream 3)', () => {
   })
 
   test('E-18 a client whose handshake fails is not registered', async () => {
-    const { manager, loops } = stage()
+    const { manager, loops } = managerStage()
     const socket = new FakeSocket()
     socket.failure = new Error('no')
     await expect(manager.connect(socket)).rejects.toThrow('no')
@@ -48,14 +26,14 @@ describe('clients come and go (event-stream 3)', () => {
   })
 
   test('E-19 two clients share one broadcaster', async () => {
-    const { manager, loops } = stage()
+    const { manager, loops } = managerStage()
     await manager.connect(new FakeSocket())
     await manager.connect(new FakeSocket())
     expect(loops.names()).toEqual(['broadcaster'])
   })
 
   test('E-20 a broadcaster that has ended is started again', async () => {
-    const { manager, loops } = stage()
+    const { manager, loops } = managerStage()
     await manager.connect(new FakeSocket())
     loops.started[0]!.ended = true
     await manager.connect(new FakeSocket())
@@ -63,7 +41,7 @@ describe('clients come and go (event-stream 3)', () => {
   })
 
   test('E-21 a client that goes is forgotten, and its socket left alone', async () => {
-    const { manager } = stage()
+    const { manager } = managerStage()
     const socket = new FakeSocket()
     await manager.connect(socket)
     manager.disconnect(socket)
@@ -72,7 +50,7 @@ describe('clients come and go (event-stream 3)', () => {
   })
 
   test('E-22 an unknown client can go', () => {
-    const { manager } = stage()
+    const { manager } = managerStage()
     manager.disconnect(new FakeSocket())
     expect(manager.connections.size).toBe(0)
   })
@@ -87,7 +65,7 @@ describe('filters are changed (event-stream 3)', () => {
     ['E-24 null leaves a list', { eventFilters: null, serviceFilters: ['t'] }, { ...ALL, serviceFilters: ['t'] }],
     ['E-25 an empty list clears', { eventFilters: [] }, { ...ALL, eventFilters: [] }],
   ])('%s', async (_what, changes, expected) => {
-    const { manager } = stage()
+    const { manager } = managerStage()
     const socket = new FakeSocket()
     await manager.connect(socket)
     manager.updateFilters(socket, ALL)
@@ -96,7 +74,7 @@ describe('filters are changed (event-stream 3)', () => {
   })
 
   test('E-26 an unknown client changes nothing', () => {
-    const { manager } = stage()
+    const { manager } = managerStage()
     manager.updateFilters(new FakeSocket(), ALL)
     expect(manager.connections.size).toBe(0)
   })
@@ -106,7 +84,7 @@ describe('events and heartbeats (event-stream 3)', () => {
   const signal = new AbortController().signal
 
   test('E-27 an event that is added comes out', async () => {
-    const { manager } = stage()
+    const { manager } = managerStage()
     const event = new EventMessage('a.b', 'openstack', {})
     manager.addEvent(event)
     expect(manager.eventQueue.size).toBe(1)
@@ -114,13 +92,13 @@ describe('events and heartbeats (event-stream 3)', () => {
   })
 
   test('E-28 without clients there is no heartbeat', () => {
-    const { manager } = stage()
+    const { manager } = managerStage()
     manager.sendHeartbeat()
     expect(manager.eventQueue.size).toBe(0)
   })
 
   test('E-29 with a client there is one', () => {
-    const { manager } = stage()
+    const { manager } = managerStage()
     manager.register(new FakeSocket())
     manager.sendHeartbeat()
     expect(manager.eventQueue.first).toMatchObject({
@@ -132,7 +110,7 @@ describe('events and heartbeats (event-stream 3)', () => {
   })
 
   test('E-222 what waits without anybody to take it is bounded, and nobody who comes later gets it', () => {
-    const { manager } = stage({ maxWaiting: 3 })
+    const { manager } = managerStage({ maxWaiting: 3 })
     for (let n = 1; n <= 5; n += 1) manager.addEvent(new EventMessage(`e.${n}`, 's', {}))
     expect(manager.eventQueue.size).toBe(3)
     expect(manager.eventQueue.unfinished).toBe(3)
@@ -225,7 +203,7 @@ describe('notifications become events (event-stream 4)', () => {
     ['E-42', 'foo.bar', { x: 1 }, null, null, 'foo'],
     ['E-43', '', { x: 1 }, null, null, 'unknown'],
   ])('%s %s with %j is about node %j and resource %j', async (_case, type, payload, node, resource, service) => {
-    const { manager, log } = stage()
+    const { manager, log } = managerStage()
     await manager.broadcastEventFromNotification(type, payload)
     expect(manager.eventQueue.size).toBe(1)
     expect(manager.eventQueue.first).toMatchObject({
@@ -238,7 +216,7 @@ describe('notifications become events (event-stream 4)', () => {
   })
 
   test('E-44 the payload is left as it was, and what is nested in it is shared', async () => {
-    const { manager } = stage()
+    const { manager } = managerStage()
     const nested = { name: 'node1', uuid: 'abc-123' }
     const payload = { [DATA]: nested, service_type: 'mine' }
     await manager.broadcastEventFromNotification('baremetal.node.power_set.end', payload)
@@ -259,137 +237,9 @@ describe('notifications become events (event-stream 4)', () => {
     ['object data that is null', { [DATA]: null }],
     ['object data that is a list', { [DATA]: [] }],
   ])('E-45 %s is logged and not queued', async (_what, payload) => {
-    const { manager, log } = stage()
+    const { manager, log } = managerStage()
     await manager.broadcastEventFromNotification('baremetal.node.power_set.end', payload)
     expect(manager.eventQueue.size).toBe(0)
     expect(log.at('error')).toEqual([expect.stringMatching(/^Error creating event from notification/)])
-  })
-})
-
-describe('the broadcaster (event-stream 5)', () => {
-  const EVENT = new EventMessage('baremetal.node.power_set.end', 'openstack', { a: 'ü' }, 'node-1')
-  const settled = { timeout: 10_000, interval: 5 }
-
-  /** A manager whose broadcaster runs, with clients in its registry. */
-  function running(
-    sockets: readonly FakeSocket[],
-    options: StreamManagerOptions = {},
-  ): Stage & { done: Promise<void> } {
-    const all = stage(options)
-    const stopping = new AbortController()
-    for (const socket of sockets) all.manager.register(socket)
-    const done = all.manager.runBroadcaster(stopping.signal)
-    onTestFinished(async () => {
-      stopping.abort()
-      await done
-    })
-    return { ...all, done }
-  }
-
-  test('E-46 sends what matches, once', async () => {
-    const socket = new FakeSocket()
-    const { manager } = running([socket])
-    manager.addEvent(EVENT)
-    await vi.waitFor(() => expect(socket.texts).toEqual([EVENT.toJson()]), settled)
-    expect(manager.eventQueue.unfinished).toBe(0)
-  })
-
-  test('E-47 sends to those alone whose filters match', async () => {
-    const [one, other] = [new FakeSocket(), new FakeSocket()]
-    const { manager } = running([one, other])
-    manager.updateFilters(one, { nodeFilters: ['node-2'] })
-    manager.addEvent(EVENT)
-    await vi.waitFor(() => expect(other.texts).toHaveLength(1), settled)
-    expect(one.texts).toEqual([])
-  })
-
-  test('E-48 forgets a client that is gone', async () => {
-    const socket = new FakeSocket()
-    socket.failure = new SocketDisconnected()
-    const { manager, log } = running([socket])
-    manager.addEvent(EVENT)
-    await vi.waitFor(() => expect(manager.connections.size).toBe(0), settled)
-    expect(log.at('error')).toEqual([])
-  })
-
-  test('E-49 forgets, closes and logs a client that fails otherwise', async () => {
-    const [bad, good] = [new FakeSocket(), new FakeSocket()]
-    bad.failure = new Error('boom')
-    const { manager, log } = running([bad, good])
-    manager.addEvent(EVENT)
-    await vi.waitFor(() => expect(manager.connections.size).toBe(1), settled)
-    expect(log.at('error')).toEqual(['Error sending message to WebSocket: boom'])
-    expect(bad.closed).toEqual([{ code: 1011, reason: 'sending failed' }])
-    expect(good.texts).toHaveLength(1)
-  })
-
-  test('E-50 drops events that nobody is there for, and goes on', async () => {
-    const { manager } = running([])
-    manager.addEvent(EVENT)
-    await vi.waitFor(() => expect(manager.eventQueue.unfinished).toBe(0), settled)
-    const socket = new FakeSocket()
-    manager.register(socket)
-    manager.addEvent(new EventMessage('next', 's', {}))
-    await vi.waitFor(() => expect(socket.texts).toHaveLength(1), settled)
-    expect(socket.texts[0]).toContain('"next"')
-  })
-
-  test('E-51 ends quietly while it waits', async () => {
-    const log = new LogLines()
-    const manager = new StreamManager({ clock: new ManualClock(), logger: log.logger })
-    const socket = new FakeSocket()
-    await manager.connect(socket)
-    manager.addEvent(EVENT)
-    await vi.waitFor(() => expect(socket.texts).toHaveLength(1), settled)
-    await manager.close()
-    expect(log.at('info').at(-1)).toBe('The broadcaster of the event stream stopped')
-    expect(log.at('error')).toEqual([])
-  })
-
-  test('R19 a client that takes nothing delays nobody, and is closed at the hard limit', async () => {
-    const [stuck, full, good] = [new FakeSocket(), new FakeSocket(), new FakeSocket()]
-    stuck.stuck = true
-    const { manager } = running([stuck, full, good], { hardLimitMessages: 10, hardLimitBytes: 1000 })
-    for (let n = 0; n < 10; n += 1) manager.addEvent(EVENT)
-    await vi.waitFor(() => expect(good.texts).toHaveLength(10), settled)
-    expect(manager.connections.size).toBe(3)
-    full.bufferedAmount = 1001
-    manager.addEvent(EVENT)
-    await vi.waitFor(() => expect(good.texts).toHaveLength(11), settled)
-    expect(stuck.texts).toHaveLength(10)
-    expect([stuck.closed, full.closed]).toEqual([
-      [{ code: 4408, reason: 'too slow' }],
-      [{ code: 4408, reason: 'too slow' }],
-    ])
-    expect([...manager.connections.keys()]).toEqual([good])
-  })
-
-  test('R33 a heartbeat reaches everybody, whatever the filters', async () => {
-    const socket = new FakeSocket()
-    const { manager } = running([socket])
-    manager.updateFilters(socket, { serviceFilters: ['baremetal'] })
-    manager.sendHeartbeat()
-    await vi.waitFor(() => expect(socket.texts).toHaveLength(1), settled)
-    manager.addEvent(new EventMessage('heartbeat', 'openstack', {}))
-    manager.addEvent(EVENT)
-    await vi.waitFor(() => expect(socket.texts).toHaveLength(2), settled)
-    expect(socket.texts[1]).toBe(EVENT.toJson())
-  })
-
-  test('goes on after an event that cannot be written, and with a socket that cannot be closed', async () => {
-    const socket = new FakeSocket()
-    const { manager, log } = running([socket])
-    const round: { self?: JsonObject } = {}
-    round.self = round
-    manager.addEvent(new EventMessage('bad', 's', round))
-    manager.addEvent(EVENT)
-    await vi.waitFor(() => expect(socket.texts).toHaveLength(1), settled)
-    expect(log.at('error')).toEqual([expect.stringMatching(/^Error in the broadcaster: /)])
-    socket.failure = new SocketDisconnected()
-    socket.close = () => {
-      throw new Error('closed already')
-    }
-    manager.addEvent(EVENT)
-    await vi.waitFor(() => expect(manager.connections.size).toBe(0), settled)
   })
 })
