@@ -7,7 +7,6 @@ import { SocketDisconnected } from './socket.ts'
 import { StreamManager, type StreamManagerOptions } from './stream-manager.ts'
 import { FakeSocket } from './testing/fake-socket.ts'
 import { LogLines } from './testing/log-lines.ts'
-
 import { managerStage, type ManagerStage } from './testing/manager-stage.ts'
 
 describe('the broadcaster (event-stream 5)', () => {

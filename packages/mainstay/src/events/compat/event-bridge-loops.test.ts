@@ -6,7 +6,6 @@ import { EventBridge } from './event-bridge.ts'
 import { type FakeLoop, FakeLoops } from './testing/fake-loops.ts'
 import { FakeRedis, FakeRedisServers, FakeSubscriber } from './testing/fake-redis.ts'
 import { LogLines } from './testing/log-lines.ts'
-
 import { bridgeStage, EVENT, FakeManager } from './testing/bridge-stage.ts'
 
 const settled = { timeout: 10_000, interval: 5 }

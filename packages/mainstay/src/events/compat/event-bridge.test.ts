@@ -8,7 +8,6 @@ import type { EventBridgeOptions } from './bridge-options.ts'
 import { StreamManager } from './stream-manager.ts'
 import { FakeRedis } from './testing/fake-redis.ts'
 import { FakeSocket } from './testing/fake-socket.ts'
-
 import { bridgeStage, EVENT, FakeManager } from './testing/bridge-stage.ts'
 
 const settled = { timeout: 10_000, interval: 5 }

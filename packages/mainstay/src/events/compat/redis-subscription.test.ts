@@ -8,7 +8,6 @@ import { FakeLoops } from './testing/fake-loops.ts'
 import { FakeRedis, FakeRedisServers, FakeSubscriber } from './testing/fake-redis.ts'
 import { LogLines } from './testing/log-lines.ts'
 import { RecordingClock } from './testing/recording-clock.ts'
-
 import { bridgeStage, EVENT, FakeManager, FRAME, type BridgeStage } from './testing/bridge-stage.ts'
 
 describe('the subscription (event-stream 7.4)', () => {

@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest'
 import type { JsonObject } from '../../core/json.ts'
 import { EventMessage } from './event-message.ts'
 import { FakeSocket } from './testing/fake-socket.ts'
-
 import { managerStage } from './testing/manager-stage.ts'
 
 describe('clients come and go (event-stream 3)', () => {

@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest'
 
 import { type JsonObject } from '../../core/json.ts'
 import { objectData } from './baremetal-events.ts'
-
 import { fakeBaremetal, PAYLOAD, POWER, POWERED } from './testing/fake-inventory.ts'
 
 const PROVISIONED = [['provision', 'node-1', 'active']]

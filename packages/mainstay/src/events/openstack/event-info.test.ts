@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest'
 
 import { type JsonObject } from '../../core/json.ts'
 import { eventInfo } from './event-info.ts'
-
 import { PAYLOAD, POWER } from './testing/fake-inventory.ts'
 
 describe('what the debug log says of an event (event-stream 8.3)', () => {

@@ -6,7 +6,6 @@ import { LogLines } from '../compat/testing/log-lines.ts'
 import { RecordingClock } from '../compat/testing/recording-clock.ts'
 import { NotificationForwarder, type HttpClient } from './notification-forwarder.ts'
 import { notification } from './testing/notification.ts'
-
 import { fakeBaremetal, PAYLOAD, POWERED } from './testing/fake-inventory.ts'
 import { intakeStage, type IntakeStage } from './testing/intake-stage.ts'
 

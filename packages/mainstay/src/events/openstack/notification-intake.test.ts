@@ -4,7 +4,6 @@ import { MainstayError } from '../../core/errors.ts'
 import { EventLogUnavailableError } from '../errors.ts'
 import type { Ingest } from '../ingest.ts'
 import { body } from './testing/notification.ts'
-
 import { fakeBaremetal, PAYLOAD, POWER, POWERED } from './testing/fake-inventory.ts'
 import { intakeStage } from './testing/intake-stage.ts'
 
