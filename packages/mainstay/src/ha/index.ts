@@ -28,6 +28,9 @@ export {
   type UnfinishedOptions,
 } from './unfinished.ts'
 export type { Notifier } from './announce.ts'
-export type { HaEvent, HaSubject } from './events.ts'
+export { toMainstayEvent, type HaEvent, type HaSubject } from './events.ts'
+export { busMessage, type BusMessage } from './versioned/bus-message.ts'
+export { writeToBusOutbox } from './versioned/bus-outbox.ts'
+export { BusRelay, type BusRelayOptions } from './versioned/bus-relay.ts'
 export { RabbitmqNotifier, type RabbitmqNotifierOptions } from './versioned/rabbitmq-notifier.ts'
 export { openapiDocument } from './api/openapi.ts'

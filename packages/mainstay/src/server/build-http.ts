@@ -1,12 +1,5 @@
 import type { Publish } from '../core/event.ts'
-import {
-  createHaApi,
-  watchUnfinished,
-  type HaOptions,
-  type Notification,
-  type Notifier,
-  type RecoveryProgress,
-} from '../ha/index.ts'
+import { createHaApi, watchUnfinished, type HaOptions, type Notification, type RecoveryProgress } from '../ha/index.ts'
 import {
   createHttpApp,
   registerNative,
@@ -31,19 +24,14 @@ import { simulationRoutes } from './simulation-routes.ts'
 
 /** What only the routes need. */
 interface HttpParts {
-  readonly notifier: Notifier | undefined
   readonly stream: StreamService | null
   readonly webhooks: WebhookDesk | null
   readonly pool: BuiltPool | null
 }
 
 /** Makes the HTTP server with the routes of the roles that this process has. @throws InvalidInputError */
-export async function buildHttp(
-  parts: Parts,
-  access: Access,
-  { notifier, stream, webhooks, pool }: HttpParts,
-): Promise<HttpApp> {
-  const { config, clock, ids, logger, metrics, engine, relay, tasks } = parts
+export async function buildHttp(parts: Parts, access: Access, { stream, webhooks, pool }: HttpParts): Promise<HttpApp> {
+  const { config, clock, ids, logger, metrics, engine, relay, tasks, notifier } = parts
   const { store } = parts.store
   const app = createHttpApp({ clock, ids, metrics }, httpOptions(parts))
   registerOperations(app, { metrics, ...healthChecks(parts, stream) })

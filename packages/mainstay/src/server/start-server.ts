@@ -30,6 +30,7 @@ import { recoveryPolicy } from './config/policy.ts'
 import type { Config } from './config/schema.ts'
 import { listenAddress } from './listen-address.ts'
 import type { Parts } from './parts.ts'
+import { startBusRelay, tellListeners } from './tell-listeners.ts'
 
 export interface RunningServer {
   /** Where it is reached, `http://host:port`. */
@@ -70,8 +71,7 @@ export async function startServer(config: Config, dependencies: StartDependencie
     const pool = await startPool(parts, lifecycle, dependencies.readAgain ?? null)
     const stream = openStream(parts, access)
     const webhooks = await openWebhooks(parts, lifecycle)
-    const notifier = startNotifier(parts, lifecycle)
-    const app = await buildHttp(parts, access, { notifier, stream, webhooks, pool })
+    const app = await buildHttp(parts, access, { stream, webhooks, pool })
     const url = await listenOn(app, address)
     lifecycle.started('http server', async () => await stopServing(app, { clock, timeoutMs: gracefulMs }))
     if (stream !== null) {
@@ -97,6 +97,7 @@ async function build(config: Config, deps: { clock: Clock; logger: Logger }, lif
   lifecycle.started('store', store.release)
   await store.store.migrate()
   const events = await openEvents(config, { clock, ids, logger, metrics }, lifecycle)
+  const notifier = startNotifier(config, { clock, ids, logger }, lifecycle)
   const tasks = new TaskGroup(deps)
   lifecycle.started('background work', async () => await tasks.stop({ timeoutMs: config.server.shutdown_grace_ms }))
   const shared = config.events.store === 'redis'
@@ -105,11 +106,17 @@ async function build(config: Config, deps: { clock: Clock; logger: Logger }, lif
       ? null
       : await startNotifications({ config, clock, ids, logger, metrics, events, shared, lifecycle })
   const relay = startRelay({ config, clock, logger, tasks, store, events })
+  const bus =
+    notifier === undefined ? undefined : startBusRelay(config, notifier, { store: store.store, clock, tasks, logger })
   const compute = await buildCompute(config, { clock, logger, ids, store: store.store, publish: relay })
   lifecycle.started('compute', async () => await compute.compute.close())
+  const poke = (): void => {
+    relay.poke()
+    bus?.poke()
+  }
   const { lease_ms: leaseMs, poll_ms: pollMs, max_concurrent: maxConcurrent } = config.journal
   const engine = new Engine(
-    { store: store.store, clock, ids, tasks, logger, metrics, afterCommit: () => relay.poke() },
+    { store: store.store, clock, ids, tasks, logger, metrics, afterCommit: poke },
     { leaseMs, pollMs, maxConcurrent, exclusive: store.exclusive },
   )
   const announce: Announce = async (queries, { type, severity, host, workflowId, payload }, now) => {
@@ -131,18 +138,23 @@ async function build(config: Config, deps: { clock: Clock; logger: Logger }, lif
     policy: recoveryPolicy(config),
     ids,
     announce,
+    tellListeners: tellListeners({ ids, toBus: bus !== undefined }),
   }
   engine.register(hostFailureWorkflow(tools))
   engine.register(instanceFailureWorkflow(tools))
   engine.register(processFailureWorkflow(tools))
-  return { config, clock, ids, logger, metrics, tasks, store, events, notifications, compute, engine, relay }
+  return { config, clock, ids, logger, metrics, tasks, store, events, notifications, compute, engine, relay, notifier }
 }
 
 /** Sends versioned notifications to a message bus, where one is configured. */
-function startNotifier({ config, clock, ids, logger }: Parts, lifecycle: Lifecycle): RabbitmqNotifier | undefined {
+function startNotifier(
+  config: Config,
+  deps: { clock: Clock; ids: SystemIds; logger: Logger },
+  lifecycle: Lifecycle,
+): RabbitmqNotifier | undefined {
   const { driver, url, topics } = config.notifications
   if (driver !== 'rabbitmq' || url === '') return undefined
-  const notifier = new RabbitmqNotifier({ clock, ids, logger, url, topics })
+  const notifier = new RabbitmqNotifier({ ...deps, url, topics })
   lifecycle.started('message bus', async () => await notifier.close({ timeoutMs: config.server.shutdown_grace_ms }))
   return notifier
 }

@@ -7,6 +7,7 @@ import { initialTables } from './migrations/0001-initial.ts'
 import { webhookTables } from './migrations/0002-webhooks.ts'
 import { eventTicketTable } from './migrations/0003-event-tickets.ts'
 import { poolTables } from './migrations/0004-pools.ts'
+import { busOutboxTable } from './migrations/0005-bus-outbox.ts'
 import type { Queries, Store } from './store.ts'
 
 /** A migration that is told for which database it runs, because a few column types have two names. */
@@ -18,6 +19,7 @@ const MIGRATIONS: Readonly<Record<string, MigrationFor>> = {
   '0002-webhooks': webhookTables,
   '0003-event-tickets': eventTicketTable,
   '0004-pools': poolTables,
+  '0005-bus-outbox': busOutboxTable,
 }
 
 /**

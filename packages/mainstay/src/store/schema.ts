@@ -17,6 +17,7 @@ export interface Schema {
   engines: EngineTable
   instance_inventory: InstanceInventoryTable
   event_outbox: EventOutboxTable
+  bus_outbox: BusOutboxTable
   webhooks: WebhookTable
   webhook_dead_letters: WebhookDeadLetterTable
   event_tickets: EventTicketTable
@@ -141,6 +142,18 @@ export interface EventOutboxTable {
   event_id: string
   event: string
   at: number
+}
+
+/** Messages that wait for the message bus, written in the transaction of the change they tell of. */
+export interface BusOutboxTable {
+  seq: Generated<number>
+  /** `info` or `error`. */
+  priority: string
+  /** As it goes over the wire. */
+  body: string
+  at: number
+  /** Until when a process is sending it; no other one does meanwhile. */
+  taken_until: Generated<number>
 }
 
 /** Where events are sent to, how far it got, and which process sends them now. */

@@ -1,5 +1,3 @@
-import { hostname } from 'node:os'
-
 import { Connection, type Publisher } from 'rabbitmq-client'
 
 import type { Clock } from '../../core/clock.ts'
@@ -10,7 +8,7 @@ import type { Ids } from '../../core/ids.ts'
 import { maskUrl, type Logger } from '../../core/logging.ts'
 import type { Notifier } from '../announce.ts'
 import type { HaEvent } from '../events.ts'
-import { envelope, osloMessage } from './envelope.ts'
+import { busMessage, type BusMessage } from './bus-message.ts'
 
 export interface RabbitmqNotifierOptions {
   readonly clock: Clock
@@ -91,16 +89,19 @@ export class RabbitmqNotifier implements Notifier {
   }
 
   async #send(event: HaEvent, context: RequestContext): Promise<void> {
-    const { clock, ids, exchange = 'masakari', topics = DEFAULT_TOPICS, sendTimeoutMs = 30_000 } = this.#options
-    const binary = event.action === 'process' ? 'masakari-engine' : 'masakari-api'
-    const message = envelope(event, {
-      id: ids.random(),
-      publisherId: `${binary}:${hostname()}`,
-      nowMs: clock.now(),
-    })
-    const body = osloMessage(message, context, ids.random())
-    const priority = event.phase === 'error' ? 'error' : 'info'
-    await withDeadline({ clock, what: 'Sending an event to the message bus', timeoutMs: sendTimeoutMs }, async () => {
+    const { clock, ids } = this.#options
+    await this.deliver(busMessage(event, { ids, nowMs: clock.now(), context }))
+  }
+
+  /**
+   * Sends one message to every topic; resolves when the bus has it.
+   *
+   * @throws TimeoutError, what the bus says against it
+   */
+  async deliver({ priority, body }: BusMessage, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    const { clock, exchange = 'masakari', topics = DEFAULT_TOPICS, sendTimeoutMs = 30_000 } = this.#options
+    const limits = { clock, what: 'Sending an event to the message bus', timeoutMs: sendTimeoutMs, signal }
+    await withDeadline(limits, async () => {
       for (const topic of topics) {
         await this.#publisher.send(
           {

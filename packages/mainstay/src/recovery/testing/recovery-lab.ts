@@ -16,6 +16,7 @@ import {
   findHostByName,
   findNotification,
   listVmoves,
+  type HaEvent,
   type Host,
   type NotificationStatus,
   type NotificationType,
@@ -64,6 +65,8 @@ export class RecoveryLab implements AsyncDisposable {
   readonly compute: SimulatedCompute
   readonly desk: RecoveryDesk
   readonly news: News[] = []
+  /** What Masakari's listeners were told, in the order in which it was written. */
+  readonly told: HaEvent[] = []
   policy: RecoveryPolicy
   fences: readonly Fence[] = []
   engine: Engine
@@ -99,6 +102,7 @@ export class RecoveryLab implements AsyncDisposable {
       policy: this.policy,
       ids: this.journal.ids,
       announce: async (_queries, news) => void this.news.push(news),
+      tellListeners: async (_queries, event) => void this.told.push(event),
     }
     const all = [hostFailureWorkflow(tools), instanceFailureWorkflow(tools), processFailureWorkflow(tools)]
     return all as unknown as WorkflowDefinition[]

@@ -87,6 +87,41 @@ describe('a host that died (ha-api 12)', () => {
     expect(fence.asked).toBe(1)
   })
 
+  test('18 its listeners are told how the notification fares and what becomes of the hosts', async () => {
+    await using lab = await RecoveryLab.open({ method: 'reserved_host', reserved: ['host-004'] })
+    const id = await lab.lose('host-001')
+    await lab.until(id, 'completed')
+    const told = lab.told.map(({ resource, action, phase, subject }) => {
+      const { host } = subject.resource === 'host' ? subject : { host: undefined }
+      const state = host === undefined ? '' : ` ${host.name} ${host.reserved} ${host.onMaintenance}`
+      const status = subject.resource === 'notification' ? ` ${subject.notification.status}` : ''
+      return `${resource}.${action}.${phase}${state}${status}`
+    })
+    expect(told).toEqual([
+      'notification.process.start new',
+      'host.update.start host-001 false false',
+      'host.update.end host-001 false true',
+      'host.update.start host-004 true false',
+      'host.update.end host-004 false false',
+      'notification.process.end running',
+    ])
+  })
+
+  test('18 every attempt that fails is told as an error, the last one once', async () => {
+    const fence = blindFence()
+    await using lab = await RecoveryLab.open({ fences: () => [fence], policy: { holdTimeoutMs: 1000, attempts: 2 } })
+    const id = await lab.lose('host-001')
+    await lab.until(id, 'failed')
+    const told = lab.told.filter(({ resource }) => resource === 'notification')
+    expect(told.map(({ phase, fault }) => [phase, fault])).toEqual([
+      ['start', null],
+      ['error', expect.stringContaining('nobody proved host host-001 dead')],
+      ['start', null],
+      ['error', expect.stringContaining('nobody proved host host-001 dead')],
+    ])
+    expect(lab.told.filter(({ resource }) => resource === 'host')).toHaveLength(2)
+  })
+
   test('16 shows the tasks with their lines, in workflow order, while it runs and afterwards', async () => {
     await using lab = await RecoveryLab.open()
     const id = await lab.lose('host-001')

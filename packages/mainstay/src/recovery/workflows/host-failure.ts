@@ -1,11 +1,12 @@
 import pLimit from 'p-limit'
 
 import type { FenceCertificate, Instance } from '../../compute/index.ts'
-import { listReservedCandidates, setHostFlags } from '../../ha/index.ts'
+import { listReservedCandidates } from '../../ha/index.ts'
 import { StepFailedError, type WorkflowContext, type WorkflowDefinition } from '../../journal/index.ts'
 import { judgeHostReport } from '../rules/judge-notification.ts'
 import { recoveryFlows, type RecoveryFlow } from '../rules/recovery-flows.ts'
 import { actingAs, requestRetry } from './acting.ts'
+import { changeHost } from './change-host.ts'
 import { chooseTargets } from './choose-targets.ts'
 import { evacuateInstance } from './evacuate-instance.ts'
 import {
@@ -45,9 +46,10 @@ export function hostFailureWorkflow(tools: RecoveryTools): WorkflowDefinition<Re
   )
 }
 
-async function takeOutOfService(context: WorkflowContext, { host }: Facts): Promise<void> {
+async function takeOutOfService(context: WorkflowContext, { host }: Facts, tools: RecoveryTools): Promise<void> {
   await context.transact('out of service', host, async (queries, now) => {
-    await setHostFlags(queries, host.uuid, { onMaintenance: true, ...(host.reserved ? { reserved: false } : {}) }, now)
+    const flags = { onMaintenance: true, ...(host.reserved ? { reserved: false } : {}) }
+    await changeHost(queries, tools, { uuid: host.uuid, flags, now })
   })
 }
 

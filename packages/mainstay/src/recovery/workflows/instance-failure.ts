@@ -54,7 +54,7 @@ async function recover(
     inputs,
     (given) => planInstanceRecovery(given.instance, given.policy),
   )
-  if (plan.act === 'nothing') return { status: plan.status, because: plan.because }
+  if (plan.act === 'nothing') return { status: plan.status, because: plan.because, stage: 'target' }
   await stop(context, tools, { instance, plan, attempt })
   await context.step(`${attempt}/StartInstanceTask`, request, async (step) => {
     // The start may have been asked for before this process died: look before asking again.

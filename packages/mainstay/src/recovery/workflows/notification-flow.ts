@@ -17,15 +17,22 @@ import {
   type WorkflowEnd,
 } from '../../journal/index.ts'
 import { tellEntry } from '../explain/tell-entry.ts'
+import { processEnd, type Stage } from '../rules/process-end.ts'
 import type { Judgement } from '../rules/judge-notification.ts'
 import type { RecoveryPolicy } from '../policy.ts'
+import { tellProcess, tellProcessOf } from './tell-process.ts'
 import type { RecoveryTools } from './tools.ts'
 
 /** What a recovery workflow is given. */
 export type RecoveryInput = { readonly notificationUuid: string; readonly host: string; readonly generatedAt: number }
 
 /** What a recovery workflow ends with. */
-export type RecoveryResult = { readonly status: 'finished' | 'ignored'; readonly because: string }
+export type RecoveryResult = {
+  readonly status: 'finished' | 'ignored'
+  readonly because: string
+  /** Where it was decided that nothing is done; absent when something was. */
+  readonly stage?: Stage
+}
 
 /** What one attempt ends with when it does not fail. */
 export type Recovered = RecoveryResult
@@ -53,7 +60,7 @@ export interface NotificationFlow {
   readonly version: number
   readonly judge: { readonly rule: string; readonly apply: (payload: JsonObject) => Judgement }
   /** Changes made once, after the judgement and before the first attempt. */
-  readonly prepare?: (context: WorkflowContext, facts: Facts) => Promise<void>
+  readonly prepare?: (context: WorkflowContext, facts: Facts, tools: RecoveryTools) => Promise<void>
   /**
    * Makes the function that does one attempt; what its attempts share is in its closure.
    *
@@ -88,12 +95,12 @@ export function notificationWorkflow(flow: NotificationFlow, tools: RecoveryTool
     tell: tellEntry,
     run: async (context, input): Promise<RecoveryResult> => {
       const facts = await context.transact('begin', input, async (queries, now) => {
-        return await begin(queries, input, tools.policy, now)
+        return await begin(queries, input, tools, now)
       })
       if (facts.disabled) return { status: 'ignored', because: SEGMENT_DISABLED }
       const judgement = await context.decide('judge', flow.judge.rule, facts.payload, flow.judge.apply)
-      if (judgement.act === 'nothing') return { status: judgement.status, because: judgement.because }
-      await flow.prepare?.(context, facts)
+      if (judgement.act === 'nothing') return { status: judgement.status, because: judgement.because, stage: 'report' }
+      await flow.prepare?.(context, facts, tools)
       const { policy } = facts
       const attemptOnce = flow.attempts(context, { ...tools, policy }, facts)
       for (let attempt = 1; ; attempt += 1) {
@@ -102,11 +109,15 @@ export function notificationWorkflow(flow: NotificationFlow, tools: RecoveryTool
         // Thrown, so that the run itself counts as failed: nobody looks for trouble among those that completed.
         if (attempt >= policy.attempts) throw new RecoveryFailedError(outcome.because)
         await context.transact(`${attempt}/error`, outcome.because, async (queries, now) => {
-          await setNotificationStatus(queries, input.notificationUuid, 'error', { nowMs: now })
+          const uuid = input.notificationUuid
+          await tellProcessOf(queries, tools, { uuid, phase: 'error', fault: outcome.because, now })
+          await setNotificationStatus(queries, uuid, 'error', { nowMs: now })
         })
         await context.sleep(`${attempt}/pause`, policy.retryAfterMs)
         await context.transact(`${attempt}/again`, null, async (queries, now) => {
-          await setNotificationStatus(queries, input.notificationUuid, 'running', { nowMs: now })
+          const uuid = input.notificationUuid
+          await tellProcessOf(queries, tools, { uuid, phase: 'start', fault: null, now })
+          await setNotificationStatus(queries, uuid, 'running', { nowMs: now })
         })
       }
     },
@@ -126,7 +137,7 @@ async function tryOnce(attemptOnce: (attempt: number) => Promise<Recovered>, att
 async function begin(
   queries: Queries,
   { notificationUuid }: RecoveryInput,
-  policy: RecoveryPolicy,
+  tools: RecoveryTools,
   now: number,
 ): Promise<Facts> {
   const notification = await findNotification(queries, notificationUuid)
@@ -139,13 +150,16 @@ async function begin(
   if (host === undefined || segment === undefined) {
     throw new Error(`The host of notification ${notificationUuid} was deleted before it could be recovered.`)
   }
-  if (segment.enabled) await setNotificationStatus(queries, notificationUuid, 'running', { nowMs: now })
+  if (segment.enabled) {
+    await tellProcess(queries, tools, { notification, phase: 'start', fault: null, now })
+    await setNotificationStatus(queries, notificationUuid, 'running', { nowMs: now })
+  }
   return {
     notificationUuid,
     host: { uuid: host.uuid, name: host.name, reserved: host.reserved },
     segment: { uuid: segment.uuid, name: segment.name, method: segment.recoveryMethod },
     payload: notification.payload,
-    policy,
+    policy: tools.policy,
     disabled: !segment.enabled,
   }
 }
@@ -161,6 +175,13 @@ async function closeNotification(
   const because = result?.because ?? end.reason ?? 'unknown'
   // Clients expect a message only where HA is switched off (ha-api.md 8.1).
   const message = because === SEGMENT_DISABLED ? { message: SEGMENT_DISABLED } : {}
+  await tellEnd(queries, tools, {
+    uuid: notificationUuid,
+    status,
+    because,
+    stage: result?.stage ?? 'target',
+    now: end.at,
+  })
   await setNotificationStatus(queries, notificationUuid, status, { nowMs: end.at, ...message })
   await closeOpenMoves(queries, notificationUuid, because, end.at)
   await tools.announce(
@@ -174,6 +195,20 @@ async function closeNotification(
     },
     end.at,
   )
+}
+
+async function tellEnd(
+  queries: Queries,
+  tools: RecoveryTools,
+  end: { uuid: string; status: NotificationStatus; because: string; stage: Stage; now: number },
+): Promise<void> {
+  const notification = await findNotification(queries, end.uuid)
+  if (notification === undefined) return
+  const isGuest = notification.type === 'VM'
+  const phase = processEnd(notification.status, { status: end.status, isGuest, stage: end.stage })
+  if (phase === null) return
+  const fault = phase === 'error' ? end.because : null
+  await tellProcess(queries, tools, { notification, phase, fault, now: end.now })
 }
 
 /** Moves that were planned or under way when the recovery ended are nobody's any more: cancelled, or never begun. */

@@ -1,10 +1,10 @@
 import type { Compute } from '../../compute/index.ts'
 import { isRetryable } from '../../core/errors.ts'
-import { setHostFlags } from '../../ha/index.ts'
 import type { WorkflowContext, WorkflowDefinition } from '../../journal/index.ts'
 import { judgeProcessReport } from '../rules/judge-notification.ts'
 import { payloadText } from '../rules/payload-text.ts'
 import { actingAs, requestRetry } from './acting.ts'
+import { changeHost } from './change-host.ts'
 import { notificationWorkflow, type Facts, type Recovered, type RecoveryInput } from './notification-flow.ts'
 import type { RecoveryTools } from './tools.ts'
 
@@ -24,9 +24,9 @@ export function processFailureWorkflow(tools: RecoveryTools): WorkflowDefinition
       name: 'process-failure',
       version: 1,
       judge: { rule: 'process report (ha-api 14)', apply: judgeProcessReport },
-      prepare: async (context, { host }) => {
+      prepare: async (context, { host }, given) => {
         await context.transact('out of service', host, async (queries, now) => {
-          await setHostFlags(queries, host.uuid, { onMaintenance: true }, now)
+          await changeHost(queries, given, { uuid: host.uuid, flags: { onMaintenance: true }, now })
         })
       },
       attempts: (context, kept, facts) => async (attempt) => await recover(context, kept, facts, attempt),

@@ -1,6 +1,6 @@
-import { setHostFlags } from '../../ha/index.ts'
 import type { WorkflowContext } from '../../journal/index.ts'
 import { actingAs, requestRetry } from './acting.ts'
+import { changeHost } from './change-host.ts'
 import { RecoveryFailedError } from './notification-flow.ts'
 import type { RecoveryTools } from './tools.ts'
 
@@ -26,9 +26,10 @@ export async function reserveHost(
  */
 export async function useReservedHost(
   context: WorkflowContext,
-  { compute, policy }: RecoveryTools,
+  tools: RecoveryTools,
   { host, key }: { host: { uuid: string; name: string }; key: string },
 ): Promise<void> {
+  const { compute, policy } = tools
   const task = `${key}/EvacuateInstancesTask`
   const options = { timeoutMs: policy.requestTimeoutMs, input: host.name, retry: requestRetry }
   await context.step(`${task}/enable`, options, async (attempt) => {
@@ -37,6 +38,6 @@ export async function useReservedHost(
     return null
   })
   await context.transact(`${task}/not reserved`, host.uuid, async (queries, now) => {
-    await setHostFlags(queries, host.uuid, { reserved: false }, now)
+    await changeHost(queries, tools, { uuid: host.uuid, flags: { reserved: false }, now })
   })
 }

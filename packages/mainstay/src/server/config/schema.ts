@@ -270,6 +270,8 @@ export const ConfigSchema = Type.Object(
           description: 'Topics that the notifications go to.',
           default: ['versioned_notifications'],
         }),
+        poll_ms: count('How often it is looked for notifications that wait for the message bus.', 5000),
+        keep_ms: count('How long notifications of recoveries wait for a message bus that is away.', 86_400_000),
       },
       { ...closed, default: {} },
     ),

@@ -1,0 +1,101 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+
+import { ManualClock } from '../../core/clock.ts'
+import { silentLogger } from '../../core/logging.ts'
+import { TaskGroup } from '../../core/task-group.ts'
+import { startHa, type RunningHa } from '../testing/start-ha.ts'
+import { takeFromBusOutbox, writeToBusOutbox } from './bus-outbox.ts'
+import { BusRelay } from './bus-relay.ts'
+
+const { signal } = new AbortController()
+const clock = new ManualClock(1_000_000)
+let ha: RunningHa
+let sent: string[]
+let isAway: boolean
+let refused: number
+
+beforeEach(async () => {
+  ha = await startHa({ clock })
+  sent = []
+  isAway = false
+  refused = 0
+})
+
+afterEach(async () => {
+  await ha[Symbol.asyncDispose]()
+})
+
+async function write(...bodies: string[]): Promise<void> {
+  await ha.store.write(async (queries) => {
+    for (const body of bodies) await writeToBusOutbox(queries, { priority: 'info', body }, clock.now())
+  })
+}
+
+function relay(tasks = new TaskGroup({ clock, logger: silentLogger() })): BusRelay {
+  return new BusRelay({
+    store: ha.store,
+    clock,
+    tasks,
+    logger: silentLogger(),
+    pollMs: 1000,
+    keepMs: 60_000,
+    deliver: async ({ body }) => {
+      if (isAway || body === 'refused') {
+        refused += 1
+        throw new Error('the bus is away')
+      }
+      sent.push(body)
+    },
+  })
+}
+
+describe('messages of recoveries to the bus (ha-api 18)', () => {
+  test('leave in order, once, and those after one that failed come with the next round', async () => {
+    await write('1', '2')
+    await write('refused', '4')
+    await expect(relay().carry(signal)).rejects.toThrow('the bus is away')
+    expect(sent).toEqual(['1', '2'])
+    await ha.store.write(async (queries) => {
+      await queries.updateTable('bus_outbox').set({ body: '3' }).where('body', '=', 'refused').execute()
+    })
+    expect(await relay().carry(signal)).toBe(false)
+    expect(await relay().carry(signal)).toBe(false)
+    expect(sent).toEqual(['1', '2', '3', '4'])
+  })
+
+  test('are sent by one process at a time, and by another when that one died', async () => {
+    await write('1')
+    const nowMs = clock.now()
+    expect(await takeFromBusOutbox(ha.store, { limit: 10, nowMs, untilMs: nowMs + 5000 })).toHaveLength(1)
+    await write('2')
+    await relay().carry(signal)
+    expect(sent).toEqual([])
+    await clock.advance(5000)
+    await relay().carry(signal)
+    expect(sent).toEqual(['1', '2'])
+  })
+
+  test('that waited too long are dropped', async () => {
+    await write('old')
+    await clock.advance(60_001)
+    await write('new')
+    await relay().carry(signal)
+    expect(sent).toEqual(['new'])
+  })
+
+  test('leave when something was committed, and by the clock when the bus is back', async () => {
+    const tasks = new TaskGroup({ clock, logger: silentLogger() })
+    const running = relay(tasks)
+    running.start()
+    isAway = true
+    await write('1')
+    running.poke()
+    await expect.poll(() => refused).toBe(1)
+    isAway = false
+    await expect.poll(async () => await clock.advance(1000).then(() => sent)).toEqual(['1'])
+    await write('2')
+    running.poke()
+    await expect.poll(() => sent).toEqual(['1', '2'])
+    await tasks.stop({ timeoutMs: 1000 })
+  })
+})
