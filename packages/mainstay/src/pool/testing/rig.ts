@@ -8,18 +8,21 @@ import type { PoolChange } from '../change.ts'
 import type { HealthCheck } from '../check/index.ts'
 import { DEFAULT_MASTER_RULES, type MasterRules } from '../decide/snapshot.ts'
 import { PoolManager } from '../manager.ts'
-import { PoolMaster, type MasterOptions } from '../master.ts'
+import type { Term } from '../leadership.ts'
+import { PoolMaster, type MasterDuty, type MasterOptions } from '../master.ts'
 import { openMemoryPool, PoolMemory } from '../memory/store.ts'
 import { PoolOperator } from '../operator.ts'
 import { groupRules, poolRules, type GroupRules, type LabelOptions, type PoolRules } from '../options.ts'
 import { ProviderFleet } from '../provider/fleet.ts'
 import { SimulatedCloud, SimulatedProvider, type SimulatedCloudOptions } from '../provider/simulated/index.ts'
+import { DEFAULT_RECONCILE_OPTIONS, reconcile, type ReconcileOptions } from '../reconcile/index.ts'
 import type { GroupSetup } from '../setup.ts'
 import type { PoolStore } from '../store.ts'
 import { Waiters } from '../waiters.ts'
 import { Checker } from '../workers/checker.ts'
 import { Spawner } from '../workers/spawner.ts'
 import { Terminator } from '../workers/terminator.ts'
+import { faultyStore } from './faulty-store.ts'
 
 export type RigGroup = Pick<GroupRules, 'id'> & Partial<GroupRules> & { readonly setup?: Partial<GroupSetup> }
 
@@ -36,6 +39,10 @@ export interface RigOptions {
   readonly clock?: ManualClock
   /** Another store than one in memory; called for each process. */
   readonly openStore?: () => Promise<PoolStore>
+  /** What may go wrong between a process and the store; a process that was killed reaches it no more anyway. */
+  readonly storeFault?: () => 'none' | 'before' | 'after'
+  /** Compares the records with the cloud from time to time. */
+  readonly reconcile?: Partial<ReconcileOptions>
   readonly logger?: Logger
 }
 
@@ -74,6 +81,11 @@ export class PoolRig implements AsyncDisposable {
     this.plan = { groups: options.groups ?? [{ id: 'g' }], labels: options.labels ?? [] }
   }
 
+  /** The store itself, without any faults: for looking. */
+  async open(ids = new SeededIds(new SeededRandom(999))): Promise<PoolStore> {
+    return (await this.#options.openStore?.()) ?? openMemoryPool({ memory: this.#memory, ids })
+  }
+
   /** Starts one more process. */
   async process(id = `process-${this.#processes.length + 1}`): Promise<RigProcess> {
     const {
@@ -86,7 +98,10 @@ export class PoolRig implements AsyncDisposable {
     const { clock } = this
     const random = new SeededRandom(this.#processes.length + 1)
     const ids = new SeededIds(new SeededRandom(1000 + this.#processes.length))
-    const store = (await this.#options.openStore?.()) ?? openMemoryPool({ memory: this.#memory, ids })
+    const state = { dead: false }
+    const opened = await this.open(ids)
+    const faults = { next: this.#options.storeFault ?? (() => 'none' as const), dead: () => state.dead }
+    const store = faultyStore(opened, faults)
     const deps = { store, clock, ids, random, logger }
     const fleet = new ProviderFleet({
       clock,
@@ -116,7 +131,7 @@ export class PoolRig implements AsyncDisposable {
       rules: { ...DEFAULT_MASTER_RULES, ...rules },
     })
     const lead = new PoolMaster(
-      { ...deps, watch, spawner, checker, terminator, plan, duties: [] },
+      { ...deps, watch, spawner, checker, terminator, plan, duties: this.#duties(store, fleet) },
       { id, stepBudgetMs: Number.POSITIVE_INFINITY, ...master },
     )
     const tasks = new TaskGroup({ clock, logger })
@@ -132,6 +147,7 @@ export class PoolRig implements AsyncDisposable {
       changes,
       kill: () => {
         // A store that answers nothing any more: whatever still runs of the process can change nothing.
+        state.dead = true
         void tasks.stop({ timeoutMs: 1 }).catch(() => undefined)
         for (const { jobs } of [spawner, checker, terminator]) {
           for (const name of jobs.names()) jobs.cancel(name, new Error('killed'))
@@ -147,6 +163,17 @@ export class PoolRig implements AsyncDisposable {
     this.#processes.push(started)
     await clock.advance(0)
     return started
+  }
+
+  #duties(store: PoolStore, fleet: ProviderFleet): MasterDuty[] {
+    const { clock } = this
+    const { reconcile: given } = this.#options
+    if (given === undefined) return []
+    const options = { ...DEFAULT_RECONCILE_OPTIONS, ...given }
+    const run = async ({ fence, signal }: Term): Promise<void> => {
+      await reconcile({ store, clock, providers: fleet.providers, options }, { fence, signal })
+    }
+    return [{ name: 'reconcile', periodMs: () => options.periodMs, run }]
   }
 
   /** Moves the clock until a condition holds. @throws when it does not within `withinMs` of the clock */
