@@ -2,7 +2,7 @@ import { MainstayError } from '../../core/errors.ts'
 
 /** The machine is not ours any more. Whatever still works on it has to stop. */
 export class LeaseLostError extends MainstayError {
-  readonly code = 'MS_LEASE_LOST'
+  readonly code = 'MS_CLIENT_LEASE_LOST'
   readonly status = 409
   readonly retryable = false
   readonly vm: string
