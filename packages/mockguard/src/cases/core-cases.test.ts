@@ -25,7 +25,7 @@ const nextOf = (one: CoreCase): string => `the test after case ${coreCases.index
 
 function files(d: Dialect, wide: boolean): Record<string, string> {
   const imports = [
-    d.imports('Base, Svc, Outer, svc, single, handlers, bus, heard, shout', '../src/svc.js'),
+    d.imports('Base, Svc, Outer, svc, single, handlers, bus, heard, pipe, shout', '../src/svc.js'),
     wide ? d.imports('touches', '../src/hostile.js') : '',
     d.imports('svc as svcAgain', '../src/index.js'),
     isJest(d.runner)

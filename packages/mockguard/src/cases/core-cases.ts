@@ -429,6 +429,32 @@ export const coreCases: readonly CoreCase[] = [
   },
   {
     id: 'M-14',
+    title: 'Node listens on the output while a worker thread lives, and after it',
+    body: () =>
+      `const { Worker } = require('worker_threads'); const w = new Worker('', { eval: true }); await new Promise((resolve) => w.once('exit', resolve))`,
+    expected: 'clean',
+  },
+  {
+    id: 'M-14',
+    title: 'Node listens on the output that something is piped into',
+    body: () => `const { PassThrough } = require('stream'); new PassThrough().pipe(process.stdout, { end: false })`,
+    expected: 'clean',
+  },
+  {
+    id: 'M-14',
+    title: 'Node listens on a shared stream that is being read',
+    body: () =>
+      `const { finished, pipeline, PassThrough } = require('stream'); finished(pipe, () => {}); pipeline(new PassThrough(), pipe, () => {}); pipe[Symbol.asyncIterator]().next()`,
+    expected: 'clean',
+  },
+  {
+    id: 'M-14',
+    title: 'Node listens to its own messages once a cluster is set up',
+    body: (d) => notJest(d, `require('cluster').setupPrimary()`),
+    expected: 'clean',
+  },
+  {
+    id: 'M-14',
     title: 'a writer waits until the output has drained',
     body: () => `process.stdout.once('drain', () => {})`,
     expected: 'clean',

@@ -1,8 +1,8 @@
-import { types } from 'node:util'
 import type { Kind } from '../core/leak.ts'
 import type { Key } from '../core/key.ts'
 import { describeValue } from '../core/describe-value.ts'
 import { ownData } from '../core/is-mock.ts'
+import { isOfRuntime } from './runtime-listeners.ts'
 import type { Realm } from './watched-targets.ts'
 
 /** Something that differs from what was last seen. `isPresent` compares with the state before this change. */
@@ -83,23 +83,13 @@ export class ListenerSensor implements Sensor {
       for (const [event, listeners] of now) {
         const before = entry.listeners.get(event) ?? []
         if (listeners.length === before.length && listeners.every((one, index) => one === before[index])) continue
-        const added = listeners.filter((one) => !before.includes(one) && !isOfProcess(one))
+        const added = listeners.filter((one) => !before.includes(one) && !isOfRuntime(one))
         for (const listener of added) changes.push(listenerChange(target, entry.path, event, listener))
       }
       entry.listeners = now
     }
     return changes
   }
-}
-
-/**
- * `on-exit-leak-free`, which log libraries use, listens once for the whole process from its first use on. A function does
- * not tell its file, so it is known by its text.
- */
-function isOfProcess(listener: Listener): boolean {
-  const inner = ownData(listener, 'listener') ?? listener
-  if (typeof inner !== 'function' || types.isProxy(inner)) return false
-  return /^function on(Before)?Exit \(\) \{\s*callRefs\(/.test(Function.prototype.toString.call(inner))
 }
 
 function listenerChange(target: object, path: string, event: Key, listener: Listener): StateChange {
@@ -122,9 +112,9 @@ function listenerChange(target: object, path: string, event: Key, listener: List
 
 /**
  * Who waits for `drain` is in the middle of a write, as the reporter of node:test is whenever its pipe is full: that is
- * no leak, and without its listener the writer would wait for ever.
+ * no leak, and without its listener the writer would wait for ever. `internalMessage` is how Node's own processes talk.
  */
-const unwatchedEvents = new Set<Key>(['newListener', 'removeListener', 'drain'])
+const unwatchedEvents = new Set<Key>(['newListener', 'removeListener', 'drain', 'internalMessage'])
 
 function listenersOf(target: object): Map<Key, readonly Listener[]> {
   const found = new Map<Key, readonly Listener[]>()

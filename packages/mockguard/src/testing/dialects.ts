@@ -114,10 +114,11 @@ const list = [{ go() { return 1 } }]
 const handlers = { list: [], map: new Map() }
 const bus = new EventEmitter()
 function heard() {}
+const pipe = new PassThrough()
 bus.on('given', heard)
 function shout(text) { return text.toUpperCase() }
 `
-  const names = 'Base, Svc, Outer, svc, single, list, handlers, bus, heard, shout'
+  const names = 'Base, Svc, Outer, svc, single, list, handlers, bus, heard, pipe, shout'
   return {
     'package.json': JSON.stringify({
       type: esm ? 'module' : 'commonjs',
@@ -133,8 +134,8 @@ function shout(text) { return text.toUpperCase() }
         : {}),
     }),
     'src/svc.js': esm
-      ? `import { EventEmitter } from 'node:events'\n${library}\nexport { ${names} }\n`
-      : `const { EventEmitter } = require('node:events')\n${library}\nmodule.exports = { ${names} }\n`,
+      ? `import { EventEmitter } from 'node:events'\nimport { PassThrough } from 'node:stream'\n${library}\nexport { ${names} }\n`
+      : `const { EventEmitter } = require('node:events')\nconst { PassThrough } = require('node:stream')\n${library}\nmodule.exports = { ${names} }\n`,
     'src/index.js': esm
       ? `import './third.js'\nexport { Svc, svc } from './svc.js'\n`
       : `require('./third.js')\nconst { Svc, svc } = require('./svc.js')\nmodule.exports = { Svc, svc }\n`,
