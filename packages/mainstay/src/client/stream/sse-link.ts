@@ -12,8 +12,13 @@ export function openSse(
 ): Link {
   const stop = new AbortController()
   const read = async (): Promise<void> => {
-    const accept = { accept: 'text/event-stream', 'cache-control': 'no-store' }
-    const response = await fetch(url, { headers: { ...accept, ...headers }, redirect: 'manual', signal: stop.signal })
+    const response = await fetch(url, {
+      // No header beyond these: with one a page of another origin would have to ask for leave first.
+      headers: { accept: 'text/event-stream', ...headers },
+      cache: 'no-store',
+      redirect: 'manual',
+      signal: stop.signal,
+    })
     if (!response.ok || response.body === null) {
       const { status, retryAfterMs, message } = readFault(response, await response.text())
       listener.ended({ kind: 'refused', status, retryAfterMs, message })
