@@ -17,7 +17,8 @@ export interface AnnouncerDeps {
   readonly clock: Clock
   readonly ids: Ids
   readonly logger: Logger
-  readonly publish?: Publish | undefined
+  /** Takes what is told of attempts that failed, on our own stream; what was done is told with the change itself. */
+  readonly publishFailure?: Publish | undefined
   readonly notifier?: Notifier | undefined
 }
 
@@ -45,8 +46,8 @@ export class Announcer {
   }
 
   /**
-   * Runs a change in a transaction. `end` is stored in it; `start` and `end` are sent when it has been committed,
-   * `start` and `error` when it failed after it began.
+   * Runs a change in a transaction. `start` and `end` are stored in it for our own stream, and go to the bus when it has
+   * been committed; `start` and `error` are told when it failed after it began.
    *
    * @param change the body of the transaction; may run more than once
    */
@@ -55,24 +56,25 @@ export class Announcer {
     context: RequestContext,
     change: (queries: Queries, begin: Begin) => Promise<Change<T>>,
   ): Promise<T> {
-    const { store } = this.#deps
-    let before: HaSubject | undefined
+    const { store, notifier } = this.#deps
+    let before: Told | undefined
     try {
-      const written = await store.write(async (queries) => {
+      const { result, told } = await store.write(async (queries) => {
         before = undefined
-        const { result, after } = await change(queries, (subject) => void (before = subject))
-        if (after === undefined) return { result, told: undefined }
-        const told = this.#event(action, 'end', after, null, context)
-        await writeToOutbox(queries, told.own)
-        return { result, told }
+        const begin = (subject: HaSubject): void => void (before = this.#event(action, 'start', subject, null, context))
+        const changed = await change(queries, begin)
+        if (changed.after === undefined) return { result: changed.result, told: [] }
+        const end = this.#event(action, 'end', changed.after, null, context)
+        const told = before === undefined ? [end] : [before, end]
+        await writeToOutbox(queries, ...told.map(({ own }) => own))
+        return { result: changed.result, told }
       })
-      if (before !== undefined) this.#tell(this.#event(action, 'start', before, null, context), context)
-      if (written.told !== undefined) this.#tell(written.told, context)
-      return written.result
+      for (const { event, own } of told) this.#tell(own, () => notifier?.notify(event, context))
+      return result
     } catch (error) {
       if (before !== undefined) {
-        this.#tell(this.#event(action, 'start', before, null, context), context)
-        this.#tell(this.#event(action, 'error', before, error, context), context)
+        this.#tellFailure(before, context)
+        this.#tellFailure(this.#event(action, 'error', before.event.subject, error, context), context)
       }
       throw error
     }
@@ -90,13 +92,20 @@ export class Announcer {
     return { event, own: toMainstayEvent(event, { id: ids.ordered(), nowMs: clock.now(), context }) }
   }
 
-  #tell({ event, own }: Told, context: RequestContext): void {
-    const { publish, notifier, logger } = this.#deps
-    try {
-      publish?.publish(own)
+  #tellFailure({ event, own }: Told, context: RequestContext): void {
+    const { publishFailure, notifier } = this.#deps
+    this.#tell(own, () => {
+      publishFailure?.publish(own)
       notifier?.notify(event, context)
+    })
+  }
+
+  /** Telling never makes a change fail. */
+  #tell({ type }: MainstayEvent, send: () => void): void {
+    try {
+      send()
     } catch (error) {
-      logger.warn({ err: error, eventType: own.type }, `An event was not delivered: ${errorMessage(error)}`)
+      this.#deps.logger.warn({ err: error, eventType: type }, `An event was not delivered: ${errorMessage(error)}`)
     }
   }
 }

@@ -13,7 +13,8 @@ import type { Segment } from './records/segment.ts'
  *
  *   start ──▶ end | error
  *
- * `end` is written in the transaction of the change. `start` and `error` accompany an attempt and are lost with it.
+ * `start` and `end` are written in the transaction of the change; `start` and `error` of an attempt that failed are kept
+ * afterwards, as well as can be.
  * Refusals before the attempt (validation, 404, in use) tell nothing. Source: ha-api.md 18.
  */
 export interface HaEvent {

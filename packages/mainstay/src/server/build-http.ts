@@ -1,4 +1,3 @@
-import type { Publish } from '../core/event.ts'
 import { createHaApi, watchUnfinished, type HaOptions, type Notification, type RecoveryProgress } from '../ha/index.ts'
 import {
   createHttpApp,
@@ -63,7 +62,7 @@ export async function buildHttp(parts: Parts, access: Access, { stream, webhooks
   }
   const api = createHaApi({
     ...ha,
-    publish: attemptsThatFailed(relay),
+    publishFailure: relay,
     notifier,
     authenticate: access.authenticate,
     authorize: access.authorize,
@@ -98,11 +97,6 @@ function recoveryProgress(workflow: WorkflowSummary | undefined): RecoveryProgre
   if (workflow === undefined) return 'none'
   if (workflow.finishedAt !== null) return 'ended'
   return workflow.status === 'pending' ? 'queued' : 'begun'
-}
-
-/** What was done is in the outbox already, with the change; a `start` that came after it would only confuse. */
-function attemptsThatFailed(relay: Publish): Publish {
-  return { publish: (event) => (event.severity === 'error' ? relay.publish(event) : undefined) }
 }
 
 /** What must hold before requests are sent here, and what is only told of. */

@@ -1,3 +1,5 @@
+import pLimit from 'p-limit'
+
 import type { Clock } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
 import type { MainstayEvent, Publish } from '../core/event.ts'
@@ -34,6 +36,8 @@ export class OutboxRelay implements Publish {
   readonly #options: OutboxRelayOptions
   #poked = Promise.withResolvers<void>()
   #failing = false
+  /** What is put in here at the same moment keeps its order. */
+  readonly #oneAtATime = pLimit(1)
 
   constructor(options: OutboxRelayOptions) {
     this.#options = options
@@ -56,7 +60,9 @@ export class OutboxRelay implements Publish {
     const { store, tasks, logger } = this.#options
     if (tasks.signal.aborted) return
     tasks
-      .spawn('keep an event', async () => await store.write((queries) => writeToOutbox(queries, event)))
+      .spawn('keep an event', async () => {
+        await this.#oneAtATime(async () => await store.write((queries) => writeToOutbox(queries, event)))
+      })
       .then(() => this.poke())
       .catch((error: unknown) => logger.error({ event: event.type }, `An event was lost: ${errorMessage(error)}`))
   }

@@ -70,7 +70,12 @@ test('a recovery is in the stream, every step of it once and in order, beside wh
   const events = await storedEvents(place.path)
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1))
   const types = events.map((event) => event.event_type)
-  expect(types.slice(0, 4)).toEqual(['segment.create.end', 'host.create.end', 'host.create.end', 'host.create.end'])
+  const created = ['host.create.start', 'host.create.end']
+  const all = ['segment.create.start', 'segment.create.end', ...created, ...created, ...created]
+  expect(types.slice(0, 8)).toEqual(all)
+  const told = (kind: string): string[] => types.filter((type) => type.startsWith(kind))
+  expect(told('notification.process')).toEqual(['notification.process.start', 'notification.process.end'])
+  expect(told('host.update')).toEqual(['host.update.start', 'host.update.end'])
   expect(types).toContain('notification.create.end')
 
   const recovery = events.filter((event) => event.resource_id === id && event.service_type === 'recovery')
@@ -135,9 +140,9 @@ test('a process without the role leaves events to others', async () => {
     service_type: 'COMPUTE',
   })
   const metric = async (): Promise<string> => await (await fetch(`${second.url}/metrics`)).text()
-  await withDeadline({ clock, what: 'Two events', timeoutMs: 30_000 }, async (signal) => {
-    while (!(await metric()).includes('mainstay_events_store_head_seq 2')) await clock.sleep(10, { signal })
+  await withDeadline({ clock, what: 'Four events', timeoutMs: 30_000 }, async (signal) => {
+    while (!(await metric()).includes('mainstay_events_store_head_seq 4')) await clock.sleep(10, { signal })
   })
   await second.stop()
-  expect((await storedEvents(place.path)).map(({ data }) => data['name'])).toEqual(['s1', 's2'])
+  expect((await storedEvents(place.path)).map(({ data }) => data['name'])).toEqual(['s1', 's1', 's2', 's2'])
 })

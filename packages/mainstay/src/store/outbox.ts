@@ -2,11 +2,12 @@ import type { MainstayEvent } from '../core/event.ts'
 import { parseJson, toJson } from '../core/json.ts'
 import type { Queries, Store } from './store.ts'
 
-/** Puts an event beside the change it tells of, in the same transaction; a relay brings it to the log. */
-export async function writeToOutbox(queries: Queries, event: MainstayEvent): Promise<void> {
+/** Puts events beside the change they tell of, in the same transaction; a relay brings them to the log in this order. */
+export async function writeToOutbox(queries: Queries, ...events: readonly MainstayEvent[]): Promise<void> {
+  if (events.length === 0) return
   await queries
     .insertInto('event_outbox')
-    .values({ event_id: event.id, event: toJson(event), at: event.occurredAt })
+    .values(events.map((event) => ({ event_id: event.id, event: toJson(event), at: event.occurredAt })))
     .execute()
 }
 

@@ -30,7 +30,7 @@ export interface ServeDeps extends Omit<ActionDeps, 'announcer' | 'authorize' | 
   /** What they may do; admins everything and others nothing unless given. */
   readonly authorize?: ActionDeps['authorize']
   readonly afterCommit?: () => void
-  readonly publish?: Publish | undefined
+  readonly publishFailure?: Publish | undefined
   readonly notifier?: Notifier | undefined
 }
 

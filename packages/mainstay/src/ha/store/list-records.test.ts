@@ -70,7 +70,7 @@ describe('lists (ha-api 5.3, 6.3)', () => {
       }),
       { numRuns: 60 },
     )
-  })
+  }, 60_000)
 
   test.each([
     ['recovery_method=auto', 13],

@@ -41,6 +41,7 @@ export interface RunningHa extends AsyncDisposable {
   readonly store: Store
   readonly clock: Clock
   readonly port: number
+  /** What was told of attempts that failed. */
   readonly events: MainstayEvent[]
   readonly recoveries: Notification[]
   send(method: string, path: string, options?: SendOptions): Promise<Answer>
@@ -76,7 +77,7 @@ export async function startHa({
       platform: { computeHostExists: async (name) => !name.startsWith('unknown') },
       startRecovery: async (_queries, notification) => void recoveries.push(notification),
       readProgress: async () => [],
-      publish: { publish: (event) => void events.push(event) },
+      publishFailure: { publish: (event) => void events.push(event) },
       ...deps,
     }),
   )
