@@ -1,8 +1,11 @@
 import type * as port from '../store.ts'
-import { scanNames } from './names.ts'
+import { escaped, namesOfRecords, scan, scanNames } from './names.ts'
 import { listOf } from './reply.ts'
 import { pages, REINDEX_PAGE, type PoolRunner } from './runner.ts'
 import { verifyIndexes } from './verify.ts'
+
+/** Sorted indexes of machines, of which there is one for each group, owner, address, task or request. */
+const OF_MACHINES = /^n:(?:state|free|idle|evict|preempt|ip|task|leases)::/
 
 /** Care for records and indexes that other programs may have written to. */
 export function careOf(runner: PoolRunner): Pick<port.PoolStore, 'partialRecords' | 'repair' | 'reindex' | 'verify'> {
@@ -26,8 +29,11 @@ export function careOf(runner: PoolRunner): Pick<port.PoolStore, 'partialRecords
     },
 
     async reindex({ now, fence }: port.At & port.ByMaster): Promise<{ readonly vms: number }> {
-      await runner.run('each', now, { verb: 'recheck', fence, vms: [] }, { fence })
-      return { vms: await runner.reindexAll(now) }
+      const names = await namesOfRecords(runner.connection, runner.prefix)
+      const keys = await scan(runner.connection, `${escaped(runner.prefix)}n:*::*`)
+      const indexes = keys.map((key) => key.slice(runner.prefix.length)).filter((key) => OF_MACHINES.test(key))
+      const { result } = await runner.run('rebuild', now, { fence, names, indexes }, { fence })
+      return { vms: Number(result['vms']) }
     },
 
     async verify() {

@@ -13,6 +13,7 @@ const PARTS = {
   look: ['machines'],
   queue: ['machines', 'grant', 'queue'],
   reattach: ['machines'],
+  rebuild: ['machines'],
   reindex: ['machines'],
   release: ['machines', 'grant', 'queue'],
   repair: ['machines'],

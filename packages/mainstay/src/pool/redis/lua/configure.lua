@@ -41,7 +41,7 @@ for index = 1, #input.groups do
   keep_rules('group:' .. group.id, 'packed:' .. group.id, group.json)
 end
 keep_rules('default', 'packed-default', input.default)
-call('HSET', config, 'pool', input.pool)
+keep_rules('pool', 'packed-pool', input.pool)
 if #order > 0 then call('HSET', config, 'order', cjson.encode(order)) else call('HDEL', config, 'order') end
 
 -- Where waiting counts differently, every request has another place.

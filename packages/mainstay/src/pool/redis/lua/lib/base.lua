@@ -78,7 +78,10 @@ local known_pool = nil
 
 -- The rules over all groups.
 local function pool_rules()
-  if not known_pool then known_pool = cjson.decode(call('HGET', P .. 'n:config', 'pool') or '{}') end
+  if not known_pool then
+    local packed = call('HGET', P .. 'n:config', 'packed-pool')
+    known_pool = packed and cmsgpack.unpack(packed) or {}
+  end
   return known_pool
 end
 

@@ -43,26 +43,43 @@ local function tighter(a, b)
 end
 
 local function less(allowance, taken)
+  if taken == 0 then return allowance end
   return { count = max(0, allowance.count - taken), refusal = allowance.refusal }
 end
 
--- How many more a limit allows; 0 is no limit. `has` is asked only where there is one.
+local NO_LIMIT = { count = math.huge }
+
 local function left(kind, group, limit, has)
-  if limit == nil or limit == 0 then return { count = math.huge } end
-  local count = has()
-  return { count = max(0, limit - count), refusal = { kind = kind, group = group, limit = limit, count = count } }
+  return { count = max(0, limit - has), refusal = { kind = kind, group = group, limit = limit, count = has } }
 end
 
+-- How many more an owner may hold over all groups. What has no limit (0) is not counted.
 local function held_allowance(owner, sandbox, arch)
   local pool = pool_rules()
-  local by_user = left('user_limit', nil, pool.maxHeldPerUser, function() return counter('n:held:user', owner) end)
-  local by_sandbox = left('sandbox_limit', nil, pool.maxHeldPerSandbox, function()
-    return counter('n:held:sandbox', part(owner) .. part(sandbox))
-  end)
-  local by_arch = left('arch_limit', nil, arch and pool.maxHeldPerArch[arch], function()
-    return counter('n:held:arch', arch)
-  end)
-  return tighter(tighter(by_user, by_sandbox), by_arch)
+  local allowance = NO_LIMIT
+  if (pool.maxHeldPerUser or 0) > 0 then
+    allowance = left('user_limit', nil, pool.maxHeldPerUser, counter('n:held:user', owner))
+  end
+  if (pool.maxHeldPerSandbox or 0) > 0 then
+    local has = counter('n:held:sandbox', part(owner) .. part(sandbox))
+    allowance = tighter(allowance, left('sandbox_limit', nil, pool.maxHeldPerSandbox, has))
+  end
+  local most = arch and pool.maxHeldPerArch and pool.maxHeldPerArch[arch] or 0
+  if most > 0 then allowance = tighter(allowance, left('arch_limit', nil, most, counter('n:held:arch', arch))) end
+  return allowance
+end
+
+-- How many more *clean* machines of a group an owner may have: a dirty one is counted already.
+local function clean_allowance(owner, sandbox, group, rules)
+  local allowance = NO_LIMIT
+  if rules.maxPerUser > 0 then
+    allowance = left('user_limit', group, rules.maxPerUser, counter('n:bound:user::' .. part(group), owner))
+  end
+  if rules.maxPerSandbox > 0 then
+    local has = counter('n:bound:sandbox::' .. part(group), part(owner) .. part(sandbox))
+    allowance = tighter(allowance, left('sandbox_limit', group, rules.maxPerSandbox, has))
+  end
+  return allowance
 end
 
 -- Chooses machines for a request: all that it wants, or nil and what stands in the way.
@@ -76,21 +93,18 @@ local function pick(request)
     if rules.draining then
       refusals[#refusals + 1] = { kind = 'draining', group = group }
     else
-      local in_use = left('group_limit', group, rules.maxInUse, function() return count_states(group, { 'in_use' }) end)
-      local any = tighter(less(held, #picked), in_use)
+      local any = less(held, #picked)
+      if rules.maxInUse > 0 then
+        any = tighter(any, left('group_limit', group, rules.maxInUse, count_states(group, { 'in_use' })))
+      end
       local after = checked_after(rules)
       local dirty, most = {}, math.min(wanted - #picked, any.count)
       if most > 0 then dirty = load_all(newest('n:idle::' .. part(group) .. part(owner) .. part(sandbox), after, most)) end
-      local by_user = left('user_limit', group, rules.maxPerUser, function()
-        return counter('n:bound:user::' .. part(group), owner)
-      end)
-      local by_sandbox = left('sandbox_limit', group, rules.maxPerSandbox, function()
-        return counter('n:bound:sandbox::' .. part(group), part(owner) .. part(sandbox))
-      end)
-      local clean = tighter(less(any, #dirty), tighter(by_user, by_sandbox))
-      local fresh, more = {}, math.min(wanted - #picked - #dirty, clean.count)
-      if more > 0 then fresh = load_all(newest('n:free::' .. part(group), after, more)) end
       for each = 1, #dirty do picked[#picked + 1] = dirty[each] end
+      if #picked >= wanted then return picked end
+      local clean = tighter(less(any, #dirty), clean_allowance(owner, sandbox, group, rules))
+      local fresh, more = {}, math.min(wanted - #picked, clean.count)
+      if more > 0 then fresh = load_all(newest('n:free::' .. part(group), after, more)) end
       for each = 1, #fresh do picked[#picked + 1] = fresh[each] end
       if #picked >= wanted then return picked end
       local why = { kind = 'no_vm', group = group }

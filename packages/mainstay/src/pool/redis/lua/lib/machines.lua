@@ -118,66 +118,97 @@ local function next_deadline(vm, rules)
   return nil
 end
 
--- Every index with the score, and every counter with the field, in which a machine stands.
-local function placements(vm)
-  local state = vm.state
-  local group = part(vm.group)
-  local bound = vm.bound_to_user
-  local owner = part(bound or '')
-  local of_sandbox = owner .. part(vm.sandbox or '')
-  local sets, counts = { ['n:names'] = 0 }, {}
-  sets['n:state::' .. group .. part(state)] = vm.state_since
-  if state == 'ready' and (vm.check_fails or 0) == 0 then
-    local fit = vm.check_passed_at or 0
-    if bound then sets['n:idle::' .. group .. of_sandbox] = fit else sets['n:free::' .. group] = fit end
-  end
-  if bound and (state == 'ready' or state == 'check_health_failed') then
-    sets['n:evict::' .. group .. owner] = vm.last_release or 0
-  end
-  sets['n:due'] = next_deadline(vm, rules_of(vm.group))
-  if vm.vm_ip then sets['n:ip::' .. vm.vm_ip] = 0 end
-  if vm.task_id then sets['n:task::' .. vm.task_id] = 0 end
-  if vm.request_id then sets['n:leases::' .. vm.request_id] = 0 end
-  if state == 'in_use' then
-    if vm.preemptible and not vm.preempt_at then sets['n:preempt::' .. group] = vm.priority or 0 end
-    counts['n:held:user'] = bound or ''
-    counts['n:held:sandbox'] = of_sandbox
-    counts['n:held:arch'] = vm.arch
-  end
-  if bound and state ~= 'stuck' then
-    counts['n:bound:user::' .. group] = bound
-    counts['n:bound:sandbox::' .. group] = of_sandbox
-    if state == 'terminating' then counts['n:leaving::' .. group] = bound end
-  end
-  if vm.hold_until then counts['n:holds'] = vm.hold_owner end
-  return sets, counts
+-- In which sorted index a machine waits to be handed out, with its score; nil for none.
+local function offered_in(vm)
+  if vm.state ~= 'ready' or (vm.check_fails or 0) > 0 then return nil end
+  local fit = vm.check_passed_at or 0
+  if not vm.bound_to_user then return 'n:free::' .. part(vm.group), fit end
+  return 'n:idle::' .. part(vm.group) .. part(vm.bound_to_user) .. part(vm.sandbox or ''), fit
 end
 
-local function count(key, field, by)
-  if call('HINCRBY', P .. key, field, by) == 0 then call('HDEL', P .. key, field) end
+local function evict_in(vm)
+  if not vm.bound_to_user or (vm.state ~= 'ready' and vm.state ~= 'check_health_failed') then return nil end
+  return 'n:evict::' .. part(vm.group) .. part(vm.bound_to_user), vm.last_release or 0
 end
 
-local EMPTY = {}
+local function preempt_in(vm)
+  if vm.state ~= 'in_use' or not vm.preemptible or vm.preempt_at then return nil end
+  return 'n:preempt::' .. part(vm.group), vm.priority or 0
+end
 
--- Moves a machine in the indexes from where it was to where it belongs; either may be nil.
+-- Against whose limits a machine counts.
+local function bound_of(vm)
+  if vm.state == 'stuck' then return nil end
+  return vm.bound_to_user
+end
+
+local function shift(name, old_key, old_score, key, score)
+  if old_key and old_key ~= key then call('ZREM', P .. old_key, name) end
+  if key and (old_key ~= key or old_score ~= score) then call('ZADD', P .. key, integer(score), name) end
+end
+
+local function shift_named(prefix, name, old, new)
+  if old == new then return end
+  if old then call('ZREM', P .. prefix .. old, name) end
+  if new then call('ZADD', P .. prefix .. new, 0, name) end
+end
+
+local function recount(key, old, new)
+  if old == new then return end
+  if old and call('HINCRBY', P .. key, old, -1) == 0 then call('HDEL', P .. key, old) end
+  if new then call('HINCRBY', P .. key, new, 1) end
+end
+
+-- One who is nobody and nowhere, for machines that come or go.
+local NOBODY = {}
+
+-- Moves a machine in the indexes from where it was to where it belongs; either may be nil. Keys are made only where
+-- something changes.
 local function place(before, after)
-  local old_sets, old_counts, sets, counts = EMPTY, EMPTY, EMPTY, EMPTY
-  if before then old_sets, old_counts = placements(before) end
-  if after then sets, counts = placements(after) end
-  local name = (after or before).vm_name
-  for key in pairs(old_sets) do
-    if sets[key] == nil then call('ZREM', P .. key, name) end
+  local old, new = before or NOBODY, after or NOBODY
+  local vm = after or before
+  local name, group = vm.vm_name, vm.group
+  if not before then call('ZADD', P .. 'n:names', 0, name) end
+  if not after then call('ZREM', P .. 'n:names', name) end
+  if old.state ~= new.state or old.state_since ~= new.state_since then
+    local states = 'n:state::' .. part(group)
+    shift(name, old.state and states .. part(old.state), old.state_since, new.state and states .. part(new.state), new.state_since)
   end
-  for key, score in pairs(sets) do
-    -- The deadline may have been kept by other rules.
-    if old_sets[key] ~= score or key == 'n:due' then call('ZADD', P .. key, integer(score), name) end
+  local old_key, old_score = offered_in(old)
+  local key, score = offered_in(new)
+  shift(name, old_key, old_score, key, score)
+  old_key, old_score = evict_in(old)
+  key, score = evict_in(new)
+  shift(name, old_key, old_score, key, score)
+  old_key, old_score = preempt_in(old)
+  key, score = preempt_in(new)
+  shift(name, old_key, old_score, key, score)
+  -- The deadline may have been kept by other rules, so it is written whether it seems to change or not.
+  local deadline = after and next_deadline(after, rules_of(group))
+  if deadline then call('ZADD', P .. 'n:due', integer(deadline), name) else call('ZREM', P .. 'n:due', name) end
+  shift_named('n:ip::', name, old.vm_ip, new.vm_ip)
+  shift_named('n:task::', name, old.task_id, new.task_id)
+  shift_named('n:leases::', name, old.request_id, new.request_id)
+
+  local was_held, is_held = old.state == 'in_use', new.state == 'in_use'
+  local was_bound, is_bound = bound_of(old), bound_of(new)
+  if was_held ~= is_held or old.bound_to_user ~= new.bound_to_user or old.sandbox ~= new.sandbox then
+    local was_in = part(old.bound_to_user or '') .. part(old.sandbox or '')
+    local is_in = part(new.bound_to_user or '') .. part(new.sandbox or '')
+    recount('n:held:user', was_held and (old.bound_to_user or ''), is_held and (new.bound_to_user or ''))
+    recount('n:held:sandbox', was_held and was_in, is_held and is_in)
   end
-  for key, field in pairs(old_counts) do
-    if counts[key] ~= field then count(key, field, -1) end
+  recount('n:held:arch', was_held and old.arch or nil, is_held and new.arch or nil)
+  if was_bound ~= is_bound or old.sandbox ~= new.sandbox then
+    recount('n:bound:user::' .. part(group), was_bound, is_bound)
+    local was_in = was_bound and part(was_bound) .. part(old.sandbox or '')
+    local is_in = is_bound and part(is_bound) .. part(new.sandbox or '')
+    recount('n:bound:sandbox::' .. part(group), was_in, is_in)
   end
-  for key, field in pairs(counts) do
-    if old_counts[key] ~= field then count(key, field, 1) end
-  end
+  local was_leaving = old.state == 'terminating' and was_bound or nil
+  local is_leaving = new.state == 'terminating' and is_bound or nil
+  if was_leaving ~= is_leaving then recount('n:leaving::' .. part(group), was_leaving, is_leaving) end
+  recount('n:holds', old.hold_until and old.hold_owner, new.hold_until and new.hold_owner)
 end
 
 -- Writes a machine; `before` is what was loaded, nil for a new one.
