@@ -4,19 +4,22 @@ import { defineConfig } from 'vitest/config'
 /**
  * The suites. `unit` needs nothing but Node; the others need programs of the machine and say so when one is missing.
  * A file's place decides its suite: sources carry their unit tests, `test/<suite>/` holds what crosses rooms.
- * Each is guarded: a test that leaves a mock, a variable, a listener or a fake clock behind fails.
+ * Each is guarded: a test that leaves a mock, a variable, a listener, a fake clock, a patch or another directory behind
+ * fails, and the test after it starts clean.
  */
 const excluded = ['**/node_modules/**', '**/dist/**', '**/fixtures/**']
 
 /** Inline projects inherit nothing of this from the root. */
 const everywhere = { globals: false, unstubEnvs: true } as const
 
+const guarded = () => mockguard({ mode: 'restore+fail', strict: true })
+
 export default defineConfig({
   test: {
     reporters: ['default', './scripts/closing-line-reporter.ts'],
     projects: [
       {
-        plugins: [mockguard({ mode: 'fail' })],
+        plugins: [guarded()],
         test: {
           name: 'unit',
           ...everywhere,
@@ -25,7 +28,7 @@ export default defineConfig({
         },
       },
       {
-        plugins: [mockguard({ mode: 'fail' })],
+        plugins: [guarded()],
         test: {
           name: 'engines',
           ...everywhere,
@@ -36,7 +39,7 @@ export default defineConfig({
         },
       },
       {
-        plugins: [mockguard({ mode: 'fail' })],
+        plugins: [guarded()],
         test: {
           name: 'e2e',
           ...everywhere,
@@ -47,7 +50,7 @@ export default defineConfig({
         },
       },
       {
-        plugins: [mockguard({ mode: 'fail' })],
+        plugins: [guarded()],
         test: {
           name: 'real',
           ...everywhere,

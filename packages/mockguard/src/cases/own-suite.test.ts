@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { expect, test } from 'vitest'
+import { expect, inject, test } from 'vitest'
 import { isMock } from '../core/is-mock.ts'
 import { scan } from '../core/scan.ts'
 import type { Root } from '../core/roots.ts'
@@ -24,6 +24,11 @@ test(
     expect(run.tests.length).toBeGreaterThan(20)
   },
 )
+
+test('M-45 the whole of this repository is guarded in that way', () => {
+  const options: unknown = JSON.parse(inject('mockguard').json)
+  expect(options).toEqual({ mode: 'restore+fail', strict: true })
+})
 
 test.each([
   [100, 10],

@@ -1,11 +1,12 @@
 import { inspect, types } from 'node:util'
+import { isArray, nativeJson } from './natives.ts'
 import { isMock, ownData } from './is-mock.ts'
 import { NeverRead } from './untouched.ts'
 
 /** A few words for a value, for the `original` and `current` columns of a finding. Never runs code of its owner. */
 export function describeValue(value: unknown): string {
   if (typeof value === 'function') return isMock(value) ? describeMock(value) : describeFunction(value)
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)
+  if (typeof value === 'string') return nativeJson.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)
   if (typeof value === 'object' && value !== null) {
     if (types.isProxy(value)) return isMock(value) ? 'mock object' : 'proxy'
     return inspect(value, { depth: 0, getters: false, customInspect: false, breakLength: Infinity }).slice(0, 60)
@@ -25,7 +26,7 @@ function describeMock(value: object): string {
   if (types.isProxy(value)) return 'mock'
   const state = ownData(value, 'mock')
   const calls = typeof state === 'object' && state !== null ? ownData(state, 'calls') : undefined
-  return Array.isArray(calls) ? `mock, ${calls.length} ${calls.length === 1 ? 'call' : 'calls'}` : 'mock'
+  return isArray(calls) ? `mock, ${calls.length} ${calls.length === 1 ? 'call' : 'calls'}` : 'mock'
 }
 
 function nameOf(value: object): string {

@@ -1,4 +1,5 @@
 import { inspect, types } from 'node:util'
+import { nativeObject } from './natives.ts'
 
 export type MockPredicate = (value: unknown) => boolean
 
@@ -66,15 +67,15 @@ function isMockProxy(value: object): boolean {
 }
 
 export function ownData(target: object, key: PropertyKey): unknown {
-  return Object.getOwnPropertyDescriptor(target, key)?.value
+  return nativeObject.getOwnPropertyDescriptor(target, key)?.value
 }
 
 function dataAlongChain(target: object, key: PropertyKey): unknown {
   let holder: object | null = target
   for (let hops = 0; holder !== null && hops < 4 && !types.isProxy(holder); hops += 1) {
-    const found = Object.getOwnPropertyDescriptor(holder, key)
+    const found = nativeObject.getOwnPropertyDescriptor(holder, key)
     if (found) return found.value
-    holder = Object.getPrototypeOf(holder) as object | null
+    holder = nativeObject.getPrototypeOf(holder) as object | null
   }
   return undefined
 }

@@ -1,3 +1,4 @@
+import { nativeJson } from './natives.ts'
 /** A property key as the language has it: what `Reflect.ownKeys` returns. */
 export type Key = string | symbol
 
@@ -10,7 +11,7 @@ const identifier = /^[\p{ID_Start}$_][\p{ID_Continue}$_\u200c\u200d]*$/u
 export function pathStep(key: Key): string {
   if (typeof key === 'symbol') return `[${String(key)}]`
   if (identifier.test(key)) return `.${key}`
-  return /[[\]"'\n]/.test(key) ? `[${JSON.stringify(key)}]` : `[${key}]`
+  return /[[\]"'\n]/.test(key) ? `[${nativeJson.stringify(key)}]` : `[${key}]`
 }
 
 /** `<module>#<export>` and what follows: the first step has no dot. */

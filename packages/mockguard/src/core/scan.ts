@@ -1,4 +1,5 @@
 import { types } from 'node:util'
+import { isArray, nativeObject, nativeReflect } from './natives.ts'
 import { isMock } from './is-mock.ts'
 import type { Key } from './key.ts'
 import { accessorStep, pathFrom, pathStep } from './key.ts'
@@ -141,7 +142,7 @@ class Walk {
   #enter(value: object, place: Place): void {
     try {
       if (types.isModuleNamespaceObject(value) || isTransformedNamespace(value)) this.#namespace(value, place)
-      else if (Array.isArray(value)) this.#elements(value, value.length, place)
+      else if (isArray(value)) this.#elements(value, value.length, place)
       else if (types.isMap(value)) this.#entries(value, Map.prototype.entries.call(value), place)
       else if (types.isSet(value)) this.#entries(value, Set.prototype.entries.call(value), place)
       else this.#members(value, place)
@@ -152,11 +153,11 @@ class Walk {
   }
 
   #namespace(namespace: object, place: Place): void {
-    for (const key of Reflect.ownKeys(namespace)) {
+    for (const key of nativeReflect.ownKeys(namespace)) {
       if (typeof key === 'symbol') continue
       let value: unknown
       try {
-        value = Reflect.get(namespace, key)
+        value = nativeReflect.get(namespace, key)
       } catch {
         // Not initialised yet (temporal dead zone): nothing is reachable through it.
         this.#skipped += 1
@@ -169,7 +170,7 @@ class Walk {
   #members(target: object, place: Place): void {
     const isFunction = typeof target === 'function'
     if (this.#options.capture) this.#captured.set(target, new Map())
-    for (const key of Reflect.ownKeys(target)) {
+    for (const key of nativeReflect.ownKeys(target)) {
       if (isFunction && functionOwn.has(key)) continue
       try {
         this.#descriptor(target, key, place)
@@ -179,17 +180,18 @@ class Walk {
       }
     }
     if (isFunction) {
-      const parent = Object.getPrototypeOf(target) as object | null
+      const parent = nativeObject.getPrototypeOf(target) as object | null
       if (typeof parent === 'function' && !isNativeFunction(parent))
         this.#push(parent, { ...place, holder: target, step: '.__proto__' })
-      const prototype = Object.getOwnPropertyDescriptor(target, 'prototype')?.value as unknown
+      const prototype = nativeObject.getOwnPropertyDescriptor(target, 'prototype')?.value as unknown
       if (typeof prototype === 'object' && prototype !== null && !builtinPrototypes.has(prototype)) {
         this.#samePlace(prototype, { ...place, holder: target, step: '.prototype' })
       }
       return
     }
-    if (Object.hasOwn(target, '_eventsCount') && !Object.hasOwn(target, 'constructor')) this.#emitters.push(target)
-    const prototype = Object.getPrototypeOf(target) as object | null
+    if (nativeObject.hasOwn(target, '_eventsCount') && !nativeObject.hasOwn(target, 'constructor'))
+      this.#emitters.push(target)
+    const prototype = nativeObject.getPrototypeOf(target) as object | null
     if (prototype !== null && !builtinPrototypes.has(prototype) && !isForeignObjectPrototype(prototype)) {
       // An instance leads to its class even when the class is not exported.
       this.#samePlace(prototype, { ...place, holder: target, step: '.__proto__' })
@@ -204,7 +206,7 @@ class Walk {
 
   #descriptor(target: object, key: Key, place: Place): void {
     if (key === 'constructor') return
-    const descriptor = Object.getOwnPropertyDescriptor(target, key)
+    const descriptor = nativeObject.getOwnPropertyDescriptor(target, key)
     if (!descriptor) return
     this.#captured.get(target)?.set(key, descriptor)
     if ('value' in descriptor) {
@@ -224,7 +226,7 @@ class Walk {
       return
     }
     if (place.level >= this.#options.depth) return
-    const container = Array.isArray(value) || types.isMap(value) || types.isSet(value)
+    const container = isArray(value) || types.isMap(value) || types.isSet(value)
     if (container && this.#options.depth < 3) return
     const level = container ? Math.max(place.level + 1, 2) : place.level + 1
     this.#push(value, { root: place.root, holder: target, step: pathStep(key), level })
@@ -316,7 +318,7 @@ function placeOf(owner: object, way: Way | undefined, place: Place): MockSlot['p
 
 /** Vitest's namespaces are plain objects with this tag and getters. */
 export function isTransformedNamespace(value: object): boolean {
-  return Object.getOwnPropertyDescriptor(value, Symbol.toStringTag)?.value === 'Module'
+  return nativeObject.getOwnPropertyDescriptor(value, Symbol.toStringTag)?.value === 'Module'
 }
 
 function skippedObject(value: object): boolean {
@@ -325,7 +327,7 @@ function skippedObject(value: object): boolean {
 
 /** `Object.prototype` of another realm (Jest runs tests in one). */
 function isForeignObjectPrototype(prototype: object): boolean {
-  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'hasOwnProperty')
+  return nativeObject.getPrototypeOf(prototype) === null && nativeObject.hasOwn(prototype, 'hasOwnProperty')
 }
 
 const natives = new WeakMap<object, boolean>()
@@ -333,7 +335,7 @@ const natives = new WeakMap<object, boolean>()
 function isNativePrototype(prototype: object): boolean {
   let native = natives.get(prototype)
   if (native === undefined) {
-    const maker = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value as unknown
+    const maker = nativeObject.getOwnPropertyDescriptor(prototype, 'constructor')?.value as unknown
     native = typeof maker === 'function' && isNativeFunction(maker)
     natives.set(prototype, native)
   }

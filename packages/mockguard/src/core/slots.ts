@@ -1,3 +1,4 @@
+import { nativeObject, nativeReflect } from './natives.ts'
 import type { Key } from './key.ts'
 import { descriptorOf, sameDescriptor } from './tracker.ts'
 import { isAnnouncement, isNative, neverRead, NeverRead, Untouched } from './untouched.ts'
@@ -74,7 +75,7 @@ export class SlotTable {
     }
     this.#seen.set(target, entry)
     if (!compared) return
-    const keys = Reflect.ownKeys(options.given ?? target)
+    const keys = nativeReflect.ownKeys(options.given ?? target)
     if (watched.lazy === true && options.eager !== true) entry.untouched = new Untouched(target, keys)
     for (const key of keys) {
       if (watched.keys && !watched.keys(key)) entry.ignored.add(key)
@@ -144,7 +145,7 @@ function compare(entry: Entry, found: SlotChange[]): void {
   if (entry.untouched) touched(entry, entry.untouched, found)
   if (entry.quick && isUnchanged(target, entry.quick)) return
   let present = 0
-  for (const key of Reflect.ownKeys(target)) {
+  for (const key of nativeReflect.ownKeys(target)) {
     const before = slots.get(key)
     if (before === undefined) {
       if (ignored.has(key) || entry.untouched?.has(key) === true) continue
@@ -164,7 +165,11 @@ function compare(entry: Entry, found: SlotChange[]): void {
   }
   entry.quick = null
   if (present === slots.size) {
-    entry.quick = { size: Reflect.ownKeys(target).length, keys: [...slots.keys()], descriptors: [...slots.values()] }
+    entry.quick = {
+      size: nativeReflect.ownKeys(target).length,
+      keys: [...slots.keys()],
+      descriptors: [...slots.values()],
+    }
     return
   }
   for (const [key, before] of slots) {
@@ -176,12 +181,12 @@ function compare(entry: Entry, found: SlotChange[]): void {
 
 /** As many members as before, and all of those that are compared hold what they held. */
 function isUnchanged(target: object, { size, keys, descriptors }: Quick): boolean {
-  if (Reflect.ownKeys(target).length !== size) return false
+  if (nativeReflect.ownKeys(target).length !== size) return false
   for (let at = 0; at < keys.length; at += 1) {
-    const now = Object.getOwnPropertyDescriptor(target, keys[at]!)
+    const now = nativeObject.getOwnPropertyDescriptor(target, keys[at]!)
     if (!now) return false
     const before = descriptors[at]!
-    if (now.value !== before.value && !Object.is(now.value, before.value)) return false
+    if (now.value !== before.value && !nativeObject.is(now.value, before.value)) return false
     if (now.get !== before.get || now.set !== before.set) return false
   }
   return true
@@ -200,8 +205,10 @@ function touched(entry: Entry, untouched: Untouched, found: SlotChange[]): void 
 
 /** Writing back what a lazy global gave replaces the getter by its value: nothing has changed for anybody. */
 function isResolved(target: object, before: PropertyDescriptor, after: PropertyDescriptor): boolean {
-  const get: unknown = Reflect.get(before, 'get')
-  return typeof get === 'function' && 'value' in after && Object.is(Reflect.apply(get, target, []), after.value)
+  const get: unknown = nativeReflect.get(before, 'get')
+  return (
+    typeof get === 'function' && 'value' in after && nativeObject.is(nativeReflect.apply(get, target, []), after.value)
+  )
 }
 
 /** Whether a slot is as it was, a lazy global that was written back included. */

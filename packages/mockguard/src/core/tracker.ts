@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { nativeObject } from './natives.ts'
 import { isTransformedNamespace } from './scan.ts'
 import type { Key } from './key.ts'
 import type { Origin, TestRef } from './leak.ts'
@@ -108,7 +109,7 @@ export class Tracker {
   /** Who stubbed this, if what is there now is what the stub put. */
   stubOf(path: string, value: unknown): { origin: Origin; undoneBy: UndoneBy } | undefined {
     const stub = this.#stubs.get(path)
-    return stub && Object.is(stub.value, value) ? stub : undefined
+    return stub && nativeObject.is(stub.value, value) ? stub : undefined
   }
 
   originOf(mock: unknown): Origin | null {
@@ -160,7 +161,7 @@ export class Tracker {
 
 export function descriptorOf(target: object, key: Key): PropertyDescriptor | undefined {
   try {
-    return Object.getOwnPropertyDescriptor(target, key)
+    return nativeObject.getOwnPropertyDescriptor(target, key)
   } catch {
     // A namespace entry that is not initialised, or a revoked proxy: there is nothing to compare.
     return undefined
@@ -169,5 +170,5 @@ export function descriptorOf(target: object, key: Key): PropertyDescriptor | und
 
 export function sameDescriptor(a: PropertyDescriptor | undefined, b: PropertyDescriptor | undefined): boolean {
   if (a === undefined || b === undefined) return a === b
-  return Object.is(a.value, b.value) && a.get === b.get && a.set === b.set
+  return nativeObject.is(a.value, b.value) && a.get === b.get && a.set === b.set
 }

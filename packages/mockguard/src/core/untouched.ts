@@ -1,3 +1,4 @@
+import { nativeObject, nativeReflect } from './natives.ts'
 import type { Key } from './key.ts'
 
 /**
@@ -11,7 +12,7 @@ import type { Key } from './key.ts'
 const slow =
   /^(FormData|Headers|Request|Response|MessageEvent|CloseEvent|ErrorEvent|EventSource|WebSocket|Crypto|CryptoKey|SubtleCrypto|Temporal|(Readable|Writable|Transform)Stream\w*|(Dec|C)ompressionStream)$/
 
-const lookup = Reflect.get(Object.prototype, '__lookupGetter__') as (this: object, key: Key) => unknown
+const lookup = nativeReflect.get(Object.prototype, '__lookupGetter__') as (this: object, key: Key) => unknown
 const answer = (): undefined => undefined
 
 /** The slow globals of one object that nobody has read or assigned yet. */
@@ -55,16 +56,16 @@ export class Untouched {
   /** Empty where the engine or the object does not allow to ask. */
   #waiting(): Set<Key> {
     const found = new Set<Key>()
-    const home = Object.getPrototypeOf(this.#target) as object | null
+    const home = nativeObject.getPrototypeOf(this.#target) as object | null
     if (this.#keys.length === 0 || home === null) return found
-    const above = Object.getPrototypeOf(home) as object | null
-    const answers = (): object => Object.fromEntries(this.#keys.map((key) => [key, { get: answer }]))
-    this.#answering ??= Object.create(above, answers() as PropertyDescriptorMap) as object
-    if (!Reflect.setPrototypeOf(home, this.#answering)) return found
+    const above = nativeObject.getPrototypeOf(home) as object | null
+    const answers = (): object => nativeObject.fromEntries(this.#keys.map((key) => [key, { get: answer }]))
+    this.#answering ??= nativeObject.create(above, answers() as PropertyDescriptorMap) as object
+    if (!nativeReflect.setPrototypeOf(home, this.#answering)) return found
     try {
-      for (const key of this.#keys) if (Reflect.apply(lookup, this.#target, [key]) === answer) found.add(key)
+      for (const key of this.#keys) if (nativeReflect.apply(lookup, this.#target, [key]) === answer) found.add(key)
     } finally {
-      Reflect.setPrototypeOf(home, above)
+      nativeReflect.setPrototypeOf(home, above)
     }
     return found
   }
@@ -86,9 +87,9 @@ export function neverRead(key: Key): PropertyDescriptor {
 export function isNative(descriptor: PropertyDescriptor | undefined, key: Key): boolean {
   const value = descriptor?.value as unknown
   if ((typeof value !== 'function' && typeof value !== 'object') || value === null) return false
-  const prototype = Object.getOwnPropertyDescriptor(value, 'prototype')?.value as unknown
+  const prototype = nativeObject.getOwnPropertyDescriptor(value, 'prototype')?.value as unknown
   const home = typeof prototype === 'object' && prototype !== null ? prototype : value
-  return Object.getOwnPropertyDescriptor(home, Symbol.toStringTag)?.value === key
+  return nativeObject.getOwnPropertyDescriptor(home, Symbol.toStringTag)?.value === key
 }
 
 /** Node's HTTP client announces itself by symbols when it is first used. A dispatcher of another class was put there. */
@@ -96,7 +97,7 @@ export function isAnnouncement(key: Key, descriptor: PropertyDescriptor): boolea
   if (typeof key !== 'symbol' || !key.description?.startsWith('undici.')) return false
   const value = descriptor.value as unknown
   if (typeof value !== 'object' || value === null) return true
-  const prototype = Object.getPrototypeOf(value) as object | null
-  const maker = prototype && (Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value as unknown)
+  const prototype = nativeObject.getPrototypeOf(value) as object | null
+  const maker = prototype && (nativeObject.getOwnPropertyDescriptor(prototype, 'constructor')?.value as unknown)
   return typeof maker === 'function' && /^(Agent|Dispatcher\d*Wrapper)$/.test(maker.name)
 }

@@ -1,3 +1,4 @@
+import { nativeObject, nativeReflect } from './natives.ts'
 const originals = new WeakMap<object, object>()
 
 type Callable = (this: unknown, ...args: unknown[]) => unknown
@@ -14,7 +15,7 @@ export function wrapMethod(
   name: string,
   around: (call: () => unknown, args: readonly unknown[], self: unknown, wrapper: Callable) => unknown,
 ): (() => void) | undefined {
-  const descriptor = Object.getOwnPropertyDescriptor(target, name)
+  const descriptor = nativeObject.getOwnPropertyDescriptor(target, name)
   const original = descriptor?.value as unknown
   if (!descriptor || typeof original !== 'function' || originals.has(original)) return undefined
   if (!descriptor.writable && !descriptor.configurable) return undefined
@@ -23,15 +24,15 @@ export function wrapMethod(
       return around(() => callThrough(original as Callable, this, args), args, this, wrapper)
     },
   }[name] as Callable
-  for (const key of Reflect.ownKeys(original)) {
+  for (const key of nativeReflect.ownKeys(original)) {
     if (key === 'prototype' || key === 'arguments' || key === 'caller') continue
-    Object.defineProperty(wrapper, key, Object.getOwnPropertyDescriptor(original, key)!)
+    nativeObject.defineProperty(wrapper, key, nativeObject.getOwnPropertyDescriptor(original, key)!)
   }
   originals.set(wrapper, original)
-  Object.defineProperty(target, name, { ...descriptor, value: wrapper })
+  nativeObject.defineProperty(target, name, { ...descriptor, value: wrapper })
   return () => {
-    if (Object.getOwnPropertyDescriptor(target, name)?.value === wrapper)
-      Object.defineProperty(target, name, descriptor)
+    if (nativeObject.getOwnPropertyDescriptor(target, name)?.value === wrapper)
+      nativeObject.defineProperty(target, name, descriptor)
   }
 }
 
@@ -41,7 +42,7 @@ export function isWrapped(value: unknown): boolean {
 
 function callThrough(original: Callable, self: unknown, args: unknown[]): unknown {
   try {
-    return Reflect.apply(original, self, args)
+    return nativeReflect.apply(original, self, args)
   } catch (error) {
     if (error instanceof Error && typeof error.stack === 'string') hideFrames(error)
     throw error
@@ -52,7 +53,7 @@ function hideFrames(error: Error): void {
   const lines = error.stack!.split('\n')
   const kept = lines.filter((line) => !ownFiles.some((own) => line.includes(own)))
   if (kept.length < lines.length) {
-    Object.defineProperty(error, 'stack', {
+    nativeObject.defineProperty(error, 'stack', {
       value: kept.join('\n'),
       writable: true,
       configurable: true,

@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path'
+import { nativeReflect } from '../core/natives.ts'
 import type { Key } from '../core/key.ts'
 import { descriptorOf } from '../core/tracker.ts'
 import type { Tracker } from '../core/tracker.ts'
@@ -75,8 +76,8 @@ export function forgetHandles(): void {
 /** Watches one `jest` object. Jest makes one per module, so this is called for each. */
 export function watchJestObject(jest: object, from: string, tracker: Tracker, realTimers: () => void): void {
   const call = (name: string, ...args: unknown[]): unknown => {
-    const method = Reflect.get(jest, name) as unknown
-    return typeof method === 'function' ? Reflect.apply(method, jest, args) : undefined
+    const method = nativeReflect.get(jest, name) as unknown
+    return typeof method === 'function' ? nativeReflect.apply(method, jest, args) : undefined
   }
   wrapMethod(jest, 'useFakeTimers', (run, _args, _self, wrapper) => {
     const result = run()

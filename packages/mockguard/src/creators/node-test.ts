@@ -1,3 +1,4 @@
+import { nativeObject, nativeReflect } from '../core/natives.ts'
 import { registerMock } from '../core/is-mock.ts'
 import type { Key } from '../core/key.ts'
 import { descriptorOf } from '../core/tracker.ts'
@@ -13,7 +14,7 @@ export function watchMockTracker(
   tracker: Tracker,
   hooks: { onFileLevelMock?: (mock: object, context: object) => void } = {},
 ): (() => void)[] {
-  const prototype = Object.getPrototypeOf(globalMock) as object
+  const prototype = nativeObject.getPrototypeOf(globalMock) as object
   const undos: (() => void)[] = []
   const on = (home: object, name: string, around: Parameters<typeof wrapMethod>[2]): void => {
     const undo = wrapMethod(home, name, around)
@@ -58,24 +59,28 @@ export function watchMockTracker(
     registerMock(mock)
     const origin = tracker.origin(called(self, 'fn'), wrapper)
     tracker.floated(mock, origin)
-    const context: unknown = Reflect.get(mock, 'mock')
+    const context: unknown = nativeReflect.get(mock, 'mock')
     if (!origin.owner && self === globalMock && isObject(context)) hooks.onFileLevelMock?.(mock, context)
     return mock
   })
   on(prototype, 'module', (run, [id], self, wrapper) => {
     const context = run()
     if (!isObject(context)) return context
-    const restore: unknown = Reflect.get(context, 'restore')
+    const restore: unknown = nativeReflect.get(context, 'restore')
     if (self !== globalMock || typeof restore !== 'function') return context
     const origin = tracker.origin('mock.module', wrapper)
     const key = `node:${String(id)}:${(moduleCount += 1)}`
-    const undo = wrapMethod(Object.getPrototypeOf(context) as object, 'restore', (restoreNow, _none, restored) => {
-      modules.get(restored as object)?.()
-      return restoreNow()
-    })
+    const undo = wrapMethod(
+      nativeObject.getPrototypeOf(context) as object,
+      'restore',
+      (restoreNow, _none, restored) => {
+        modules.get(restored as object)?.()
+        return restoreNow()
+      },
+    )
     if (undo) undos.push(undo)
     modules.set(context, () => tracker.registry.delete(key))
-    tracker.registry.set(key, { id: String(id), origin, undo: () => void Reflect.apply(restore, context, []) })
+    tracker.registry.set(key, { id: String(id), origin, undo: () => void nativeReflect.apply(restore, context, []) })
     return context
   })
   const forget = (): void => {
@@ -96,8 +101,8 @@ function watchTimers(
   tracker: Tracker,
   on: (home: object, name: string, around: Parameters<typeof wrapMethod>[2]) => void,
 ): void {
-  const globalTimers = Reflect.get(globalMock, 'timers') as object
-  const home = Object.getPrototypeOf(globalTimers) as object
+  const globalTimers = nativeReflect.get(globalMock, 'timers') as object
+  const home = nativeObject.getPrototypeOf(globalTimers) as object
   on(home, 'enable', (run, _args, self, wrapper) => {
     const result = run()
     // Those of a `t.mock` are reset with their test, after every hook.
@@ -111,7 +116,7 @@ function watchTimers(
       library: 'node:test',
       origin: tracker.origin('mock.timers.enable', wrapper),
       isOn: () => enabled,
-      undo: () => Reflect.apply(Reflect.get(globalTimers, 'reset') as () => void, globalTimers, []),
+      undo: () => nativeReflect.apply(nativeReflect.get(globalTimers, 'reset') as () => void, globalTimers, []),
     }
     return result
   })
@@ -123,7 +128,7 @@ function watchTimers(
 }
 
 function asks(options: readonly unknown[], name: string): boolean {
-  return options.some((one) => typeof one === 'object' && one !== null && Reflect.get(one, name) === true)
+  return options.some((one) => typeof one === 'object' && one !== null && nativeReflect.get(one, name) === true)
 }
 
 const off = new WeakMap<Tracker, () => unknown>()

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { nativeObject, nativeReflect } from '../core/natives.ts'
 import { descriptorOf, sameDescriptor } from '../core/tracker.ts'
 import type { Tracker } from '../core/tracker.ts'
 import type { Key } from '../core/key.ts'
@@ -10,7 +11,7 @@ const require = createRequire(import.meta.url)
 
 /** Watches sinon if a module of the program has loaded it, in either form. Cheap enough to ask before each file. */
 export function watchSinonWhenLoaded(state: ProcessState, more: readonly object[] = []): void {
-  for (const [file, module] of Object.entries(require.cache)) {
+  for (const [file, module] of nativeObject.entries(require.cache)) {
     if (
       /[\\/]node_modules[\\/]sinon[\\/](lib|pkg)[\\/]sinon(-no-sourcemaps)?\.c?js$/.test(file) &&
       isObject(module?.exports)
@@ -77,7 +78,7 @@ export function watchSinon(sandbox: object, tracker: Tracker): (() => void)[] {
       library: 'sinon',
       origin,
       isOn: () => ownData(globalThis.setTimeout, 'clock') === clock || ownData(globalThis.Date, 'clock') === clock,
-      undo: () => typeof restore === 'function' && Reflect.apply(restore, clock, []),
+      undo: () => typeof restore === 'function' && nativeReflect.apply(restore, clock, []),
     }
     return clock
   })
@@ -90,7 +91,7 @@ export function watchSinon(sandbox: object, tracker: Tracker): (() => void)[] {
 }
 
 function ownFunctions(target: object): Key[] {
-  return Reflect.ownKeys(target).filter((key) => typeof descriptorOf(target, key)?.value === 'function')
+  return nativeReflect.ownKeys(target).filter((key) => typeof descriptorOf(target, key)?.value === 'function')
 }
 
 function isObject(value: unknown): value is object {

@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { nativeReflect } from '../core/natives.ts'
 import type { Tracker } from '../core/tracker.ts'
 import { descriptorOf } from '../core/tracker.ts'
 import { wrapMethod } from '../core/wrap.ts'
@@ -22,8 +23,8 @@ export function watchVi(vi: object, tracker: Tracker, hooks: CreatorHooks = {}):
     if (undo) undos.push(undo)
   }
   const call = (name: string, ...args: unknown[]): unknown => {
-    const method = Reflect.get(vi, name) as unknown
-    return typeof method === 'function' ? Reflect.apply(method, vi, args) : undefined
+    const method = nativeReflect.get(vi, name) as unknown
+    return typeof method === 'function' ? nativeReflect.apply(method, vi, args) : undefined
   }
 
   on('spyOn', (run, [target, key, access], _self, wrapper) => {

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { isArray, nativeJson } from '../core/natives.ts'
 import type { Finding } from '../report/finding.ts'
 import { MockguardConfigError } from './options.ts'
 
@@ -17,8 +18,8 @@ export interface Baseline {
 /** Reads the leaks that are tolerated for now. A missing file tolerates nothing. */
 export function readBaseline(file: string): Baseline {
   if (!existsSync(file)) return { version: 1, leaks: [] }
-  const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'))
-  if (typeof parsed === 'object' && parsed !== null && 'leaks' in parsed && Array.isArray(parsed.leaks))
+  const parsed: unknown = nativeJson.parse(readFileSync(file, 'utf8'))
+  if (typeof parsed === 'object' && parsed !== null && 'leaks' in parsed && isArray(parsed.leaks))
     return parsed as Baseline
   throw new MockguardConfigError(`${file} is no baseline: write it with "mockguard --write-baseline"`)
 }
@@ -27,7 +28,7 @@ export function writeBaseline(file: string, findings: readonly Finding[]): Basel
   const leaks = [...new Map(findings.map((finding) => [keyOf(finding), entryOf(finding)])).values()]
   leaks.sort((a, b) => keyOf(a).localeCompare(keyOf(b)))
   const baseline: Baseline = { version: 1, leaks }
-  writeFileSync(file, `${JSON.stringify(baseline, null, 2)}\n`)
+  writeFileSync(file, `${nativeJson.stringify(baseline, null, 2)}\n`)
   return baseline
 }
 
@@ -46,7 +47,7 @@ export function tolerates(baseline: Baseline, finding: BaselineEntry): boolean {
 }
 
 function keyOf({ file, test, path }: BaselineEntry): string {
-  return JSON.stringify([file, test, path])
+  return nativeJson.stringify([file, test, path])
 }
 
 function entryOf({ file, test, path }: BaselineEntry): BaselineEntry {

@@ -1,3 +1,4 @@
+import { nativeObject, nativeReflect } from '../core/natives.ts'
 import { ownData } from '../core/is-mock.ts'
 import type { TestRef } from '../core/leak.ts'
 
@@ -58,12 +59,12 @@ export class BehaviourWatch {
       const prime: Prime = { owner: this.#current(), implementation, used: false }
       if (!tellsNext(mock)) prime.implementation = reporting(implementation, prime)
       known.primed.push(prime)
-      return Reflect.apply(once, mock, [prime.implementation])
+      return nativeReflect.apply(once, mock, [prime.implementation])
     })
     for (const name of ['mockReset', 'mockRestore']) {
       replaceOwn(mock, name, (original) => (...args: unknown[]) => {
         known.primed = []
-        return Reflect.apply(original, mock, args)
+        return nativeReflect.apply(original, mock, args)
       })
     }
   }
@@ -72,9 +73,11 @@ export class BehaviourWatch {
   watchContext(mock: object, context: object): void {
     if (this.#known.has(mock)) return
     const methods = ['callCount', 'restore', 'mockImplementation', 'mockImplementationOnce', 'resetCalls'] as const
-    const [callCount, restore, become, once, resetCalls] = methods.map((name) => Reflect.get(context, name) as unknown)
+    const [callCount, restore, become, once, resetCalls] = methods.map(
+      (name) => nativeReflect.get(context, name) as unknown,
+    )
     if (![callCount, restore, become, once, resetCalls].every((method) => typeof method === 'function')) return
-    const call = (method: unknown, ...args: unknown[]): unknown => Reflect.apply(method as Method, context, args)
+    const call = (method: unknown, ...args: unknown[]): unknown => nativeReflect.apply(method as Method, context, args)
     const state: NodeContext = {
       lasting: undefined,
       callCount: () => Number(call(callCount)),
@@ -137,8 +140,8 @@ export class BehaviourWatch {
     const reset = ownData(mock, 'mockReset')
     const put = ownData(mock, 'mockImplementation')
     const lasting = known.implementation
-    if (typeof reset === 'function') Reflect.apply(reset, mock, [])
-    if (typeof put === 'function' && typeof lasting === 'function') Reflect.apply(put, mock, [lasting])
+    if (typeof reset === 'function') nativeReflect.apply(reset, mock, [])
+    if (typeof put === 'function' && typeof lasting === 'function') nativeReflect.apply(put, mock, [lasting])
   }
 
   /** Queues were emptied in one go: `resetAllMocks`, by hand or by configuration. */
@@ -165,18 +168,18 @@ function reporting(implementation: unknown, prime: Prime): unknown {
   return new Proxy(implementation, {
     apply(target, self, args) {
       prime.used = true
-      return Reflect.apply(target, self, args) as unknown
+      return nativeReflect.apply(target, self, args) as unknown
     },
     construct(target, args, newTarget) {
       prime.used = true
-      return Reflect.construct(target, args, newTarget) as object
+      return nativeReflect.construct(target, args, newTarget) as object
     },
   })
 }
 
 /** Vitest's mocks can throw on demand; Jest's cannot. */
 function tellsNext(mock: object): boolean {
-  return Object.hasOwn(mock, 'mockThrow') || Object.hasOwn(mock, 'mockThrowOnce')
+  return nativeObject.hasOwn(mock, 'mockThrow') || nativeObject.hasOwn(mock, 'mockThrowOnce')
 }
 
 function lastingOf(mock: object, known: Known): unknown {
@@ -185,19 +188,19 @@ function lastingOf(mock: object, known: Known): unknown {
 
 function implementationOf(mock: object): unknown {
   const read = ownData(mock, 'getMockImplementation')
-  return typeof read === 'function' ? (Reflect.apply(read, mock, []) as unknown) : undefined
+  return typeof read === 'function' ? (nativeReflect.apply(read, mock, []) as unknown) : undefined
 }
 
 type Method = (...args: never[]) => unknown
 
 function replaceOwn(target: object, key: string, make: (original: Method) => (...args: unknown[]) => unknown): void {
-  const descriptor = Object.getOwnPropertyDescriptor(target, key)
+  const descriptor = nativeObject.getOwnPropertyDescriptor(target, key)
   const original = descriptor?.value as unknown
   if (!descriptor || typeof original !== 'function') return
-  Object.defineProperty(target, key, { ...descriptor, value: make(original as Method) })
+  nativeObject.defineProperty(target, key, { ...descriptor, value: make(original as Method) })
 }
 
 /** Puts a method before an inherited one, in a way that lists of members do not show. */
 function shadow(target: object, key: string, value: (...args: unknown[]) => unknown): void {
-  Object.defineProperty(target, key, { value, writable: true, enumerable: false, configurable: true })
+  nativeObject.defineProperty(target, key, { value, writable: true, enumerable: false, configurable: true })
 }

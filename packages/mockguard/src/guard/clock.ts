@@ -1,3 +1,4 @@
+import { nativeObject, nativeReflect } from '../core/natives.ts'
 import type { Leak, TestRef } from '../core/leak.ts'
 import { ownData } from '../core/is-mock.ts'
 import type { SlotChange } from '../core/slots.ts'
@@ -67,11 +68,11 @@ export function foldTimers(
       undo() {
         clock?.undo()
         const uninstall = ownData((anchor.after?.value as { clock?: object } | undefined)?.clock ?? {}, 'uninstall')
-        if (!clock && typeof uninstall === 'function') Reflect.apply(uninstall, undefined, [])
+        if (!clock && typeof uninstall === 'function') nativeReflect.apply(uninstall, undefined, [])
         for (const { watched, key, before } of timers) {
           if (sameDescriptor(descriptorOf(watched.target, key), before)) continue
-          if (before) Object.defineProperty(watched.target, key, before)
-          else Reflect.deleteProperty(watched.target, key)
+          if (before) nativeObject.defineProperty(watched.target, key, before)
+          else nativeReflect.deleteProperty(watched.target, key)
         }
         if (tracker.clock === clock) tracker.clock = null
       },

@@ -1,4 +1,5 @@
 import { types } from 'node:util'
+import { isArray } from '../core/natives.ts'
 import type { MockSlot } from '../core/scan.ts'
 
 /** What a slot held before: an absent descriptor says that it was not there. */
@@ -6,7 +7,7 @@ export type Before = { readonly descriptor: PropertyDescriptor | undefined }
 
 /** Arrays, maps and sets hold mocks in places that are no properties, or that close up when one is taken out. */
 export function isContainer(owner: object): boolean {
-  return Array.isArray(owner) || types.isMap(owner) || types.isSet(owner)
+  return isArray(owner) || types.isMap(owner) || types.isSet(owner)
 }
 
 /** Takes a mock out of its container, or puts back what was in its place. Throws TypeError when the container refuses. */
@@ -19,7 +20,7 @@ export function takeOut({ owner, mock }: Pick<MockSlot, 'owner' | 'mock'>, { des
       if (descriptor) owner.set(key, descriptor.value)
       else owner.delete(key)
     }
-  } else if (Array.isArray(owner)) {
+  } else if (isArray(owner)) {
     const at = owner.indexOf(mock)
     if (at < 0) return
     if (descriptor) owner[at] = descriptor.value

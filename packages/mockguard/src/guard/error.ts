@@ -1,3 +1,4 @@
+import { nativeObject } from '../core/natives.ts'
 import type { Finding } from '../report/finding.ts'
 import { textOf } from '../report/text.ts'
 
@@ -17,7 +18,7 @@ export class DanglingMockError extends Error {
       .split('\n')
       .slice(1)
       .filter((line) => !/node_modules|node:internal|\/mockguard\/(src|dist|jest)\/|\/mockguard-cache\//.test(line))
-    Object.defineProperty(this, 'stack', {
+    nativeObject.defineProperty(this, 'stack', {
       value: [`${this.name}: ${this.message}`, ...frames.slice(0, 6)].join('\n'),
       writable: true,
       configurable: true,

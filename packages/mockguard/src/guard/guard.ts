@@ -1,3 +1,4 @@
+import { nativeObject } from '../core/natives.ts'
 import { hasRecognizers } from '../core/is-mock.ts'
 import type { Key } from '../core/key.ts'
 import { strictKinds } from '../core/leak.ts'
@@ -384,7 +385,7 @@ export class Guard {
     const leaks: Leak[] = []
     for (const slot of found.slots) {
       if (slot.mocked || ofFile.has(slot.mock) || this.#slots.has(slot.owner)) continue
-      const prototype = Object.getPrototypeOf(slot.owner) as object | null
+      const prototype = nativeObject.getPrototypeOf(slot.owner) as object | null
       // An instance of a class that the file has mocked: its methods are mocks because the file said so.
       if (prototype && found.pathsOf(prototype)?.mocked === true) continue
       if (madeByModuleMock(this.tracker.originOf(slot.mock))) continue

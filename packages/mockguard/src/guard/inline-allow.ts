@@ -1,3 +1,4 @@
+import { nativeObject } from '../core/natives.ts'
 import type { Key } from '../core/key.ts'
 import { MockguardConfigError } from './options.ts'
 
@@ -10,7 +11,7 @@ function store(): Store {
   const found = home[slot]
   if (found) return found
   const made: Store = new WeakMap()
-  Object.defineProperty(globalThis, slot, { value: made, enumerable: false, configurable: true })
+  nativeObject.defineProperty(globalThis, slot, { value: made, enumerable: false, configurable: true })
   return made
 }
 

@@ -1,5 +1,6 @@
 import { syncBuiltinESMExports } from 'node:module'
 import { types } from 'node:util'
+import { isArray, nativeObject, nativeReflect } from '../core/natives.ts'
 import { describeDescriptor, describeValue } from '../core/describe-value.ts'
 import { isMock, ownData } from '../core/is-mock.ts'
 import { accessorStep, pathStep } from '../core/key.ts'
@@ -138,10 +139,10 @@ function describeOriginal(descriptor: PropertyDescriptor | undefined, owner: obj
 }
 
 function inheritedDescriptor(owner: object, key: Key): PropertyDescriptor | undefined {
-  for (let at = Object.getPrototypeOf(owner) as object | null, hops = 0; at && hops < 8; hops += 1) {
+  for (let at = nativeObject.getPrototypeOf(owner) as object | null, hops = 0; at && hops < 8; hops += 1) {
     const found = descriptorOf(at, key)
     if (found) return found
-    at = Object.getPrototypeOf(at) as object | null
+    at = nativeObject.getPrototypeOf(at) as object | null
   }
   return undefined
 }
@@ -151,7 +152,7 @@ function put(owner: object, key: Key, original: PropertyDescriptor | undefined, 
   putSlot(owner, key, original)
   const restore = ownData(mock, 'mockRestore')
   // Its own restore would only put the same thing back, but it also takes the mock off the library's list.
-  if (typeof restore === 'function' && original) Reflect.apply(restore, mock, [])
+  if (typeof restore === 'function' && original) nativeReflect.apply(restore, mock, [])
   if (!sameDescriptor(descriptorOf(owner, key), original)) putSlot(owner, key, original)
 }
 
@@ -159,10 +160,10 @@ function putSlot(owner: object, key: Key, original: PropertyDescriptor | undefin
   if (original?.value instanceof NeverRead)
     throw new TypeError(`nobody had read ${String(key)} before it was replaced, so what it was is not known`)
   if (!original) {
-    if (!Reflect.deleteProperty(owner, key)) throw new TypeError(`Property ${String(key)} cannot be deleted`)
+    if (!nativeReflect.deleteProperty(owner, key)) throw new TypeError(`Property ${String(key)} cannot be deleted`)
     return
   }
-  if (!Reflect.defineProperty(owner, key, original)) {
+  if (!nativeReflect.defineProperty(owner, key, original)) {
     throw new TypeError(`Property ${String(key)} cannot be put back: it is not configurable`)
   }
 }
@@ -176,14 +177,14 @@ function undoSlot(slot: MockSlot, known: Before | undefined): void {
 function undoByMock(slot: MockSlot): void {
   for (const name of ['mockRestore', 'restore']) {
     const restore = ownData(slot.mock, name)
-    if (typeof restore === 'function') Reflect.apply(restore, slot.mock, [])
+    if (typeof restore === 'function') nativeReflect.apply(restore, slot.mock, [])
   }
 }
 
 function holds(owner: object, key: Key, mock: object): boolean {
   if (owner === mock) return true
-  if (isTransformedNamespace(owner)) return Reflect.get(owner, key) === mock
-  if (Array.isArray(owner)) return owner.includes(mock)
+  if (isTransformedNamespace(owner)) return nativeReflect.get(owner, key) === mock
+  if (isArray(owner)) return owner.includes(mock)
   if (types.isMap(owner)) return [...owner.values()].includes(mock)
   if (types.isSet(owner)) return owner.has(mock)
   const now = descriptorOf(owner, key)

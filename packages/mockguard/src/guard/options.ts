@@ -1,3 +1,4 @@
+import { nativeJson } from '../core/natives.ts'
 import type { Kind } from '../core/leak.ts'
 
 export type Mode = 'fail' | 'warn' | 'off' | 'restore' | 'restore+fail'
@@ -100,7 +101,7 @@ function truthy(word: string | undefined): boolean | undefined {
 
 function oneOf(words: readonly string[], word: string, name: string): string {
   if (words.includes(word)) return word
-  throw new MockguardConfigError(`${name} must be one of ${words.join(', ')}; got ${JSON.stringify(word)}`)
+  throw new MockguardConfigError(`${name} must be one of ${words.join(', ')}; got ${nativeJson.stringify(word)}`)
 }
 
 function absolute(file: string | undefined, root: string): string | null {

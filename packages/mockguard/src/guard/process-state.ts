@@ -1,3 +1,4 @@
+import { nativeObject } from '../core/natives.ts'
 import type { Leak } from '../core/leak.ts'
 import { Tracker } from '../core/tracker.ts'
 
@@ -17,7 +18,7 @@ export function processState(): ProcessState {
   const found = home[slot]
   if (found) return found
   const made: ProcessState = { tracker: new Tracker(), uninstall: [], left: [] }
-  Object.defineProperty(globalThis, slot, { value: made, enumerable: false, configurable: true })
+  nativeObject.defineProperty(globalThis, slot, { value: made, enumerable: false, configurable: true })
   return made
 }
 

@@ -1,3 +1,4 @@
+import { nowMs } from '../core/natives.ts'
 /**
  * How many walks of all modules may happen between the tests of a file. A number of visited objects is always allowed,
  * so that small projects get the same answer on every machine; beyond it walks take at most a small share of the time
@@ -5,7 +6,7 @@
  * differs.
  */
 export class ScanBudget {
-  readonly #startedMs = performance.now()
+  readonly #startedMs = nowMs()
   readonly #freeObjects: number
   readonly #share: number
   #objects = 0
@@ -22,13 +23,13 @@ export class ScanBudget {
 
   allows(scan: 'tracked' | 'file' | 'test'): boolean {
     if (scan === 'test' || this.#objects < this.#freeObjects) return true
-    return this.#spentMs < (performance.now() - this.#startedMs) * this.#share
+    return this.#spentMs < (nowMs() - this.#startedMs) * this.#share
   }
 
   measure<T extends { readonly visited: number }>(walk: () => T): T {
-    const started = performance.now()
+    const started = nowMs()
     const result = walk()
-    this.#spentMs += performance.now() - started
+    this.#spentMs += nowMs() - started
     this.#objects += result.visited
     return result
   }

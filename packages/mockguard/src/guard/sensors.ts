@@ -1,3 +1,4 @@
+import { isArray, nativeJson, nativeObject, nativeReflect } from '../core/natives.ts'
 import type { Kind } from '../core/leak.ts'
 import type { Key } from '../core/key.ts'
 import { describeValue } from '../core/describe-value.ts'
@@ -27,15 +28,15 @@ export interface Sensor {
 /** K7: variables of the environment. */
 export function environmentSensor(realm: Realm): Sensor {
   const env = realm.process.env
-  let seen = new Map(Object.entries(env))
+  let seen = new Map(nativeObject.entries(env))
   // One call of the engine says that nothing has changed, which is nearly always so.
-  let text = JSON.stringify(env)
+  let text = nativeJson.stringify(env)
   return {
     changes() {
-      const textNow = JSON.stringify(env)
+      const textNow = nativeJson.stringify(env)
       if (textNow === text) return []
       text = textNow
-      const now = new Map(Object.entries(env))
+      const now = new Map(nativeObject.entries(env))
       const changes: StateChange[] = []
       for (const key of new Set([...seen.keys(), ...now.keys()])) {
         const before = seen.get(key)
@@ -63,7 +64,7 @@ export function environmentSensor(realm: Realm): Sensor {
 }
 
 function shown(value: string | undefined): string {
-  return value === undefined ? 'absent' : JSON.stringify(value.length > 40 ? `${value.slice(0, 37)}...` : value)
+  return value === undefined ? 'absent' : nativeJson.stringify(value.length > 40 ? `${value.slice(0, 37)}...` : value)
 }
 
 type Listener = object
@@ -120,11 +121,11 @@ function listenersOf(target: object): Map<Key, readonly Listener[]> {
   const found = new Map<Key, readonly Listener[]>()
   const events = ownData(target, '_events')
   if (typeof events !== 'object' || events === null) return found
-  for (const event of Reflect.ownKeys(events)) {
+  for (const event of nativeReflect.ownKeys(events)) {
     if (unwatchedEvents.has(event)) continue
     const value = ownData(events, event)
     if (typeof value === 'function') found.set(event, [value])
-    else if (Array.isArray(value)) found.set(event, [...(value as Listener[])])
+    else if (isArray(value)) found.set(event, [...(value as Listener[])])
   }
   return found
 }

@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs'
+import { nowMs, writeSync } from '../core/natives.ts'
 import type { Leak, TestRef } from '../core/leak.ts'
 import { findingOf } from '../report/finding.ts'
 import type { Finding } from '../report/finding.ts'
@@ -60,11 +60,11 @@ export class Session {
   }
 
   timed<T>(work: () => T): T {
-    const started = performance.now()
+    const started = nowMs()
     try {
       return work()
     } finally {
-      this.#spentMs += performance.now() - started
+      this.#spentMs += nowMs() - started
     }
   }
 

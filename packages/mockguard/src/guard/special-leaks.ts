@@ -1,3 +1,4 @@
+import { nativeReflect } from '../core/natives.ts'
 import { describeValue } from '../core/describe-value.ts'
 import { ownData } from '../core/is-mock.ts'
 import type { Leak, TestRef } from '../core/leak.ts'
@@ -41,7 +42,7 @@ export function behaviourLeaks(watch: BehaviourWatch, tracker: Tracker, index: S
     if (mine.length === 0 && !changed) return []
     const slot = index?.slots.find((one) => one.mock === mock)
     const name = ownData(mock, 'getMockName')
-    const label = typeof name === 'function' ? String(Reflect.apply(name, mock, [])) : 'mock'
+    const label = typeof name === 'function' ? String(nativeReflect.apply(name, mock, [])) : 'mock'
     return [
       {
         path: slot?.path ?? `${test.file}#${label}`,

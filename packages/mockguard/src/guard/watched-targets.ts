@@ -1,3 +1,4 @@
+import { nativeObject, nativeReflect } from '../core/natives.ts'
 import type { Kind } from '../core/leak.ts'
 import type { Key } from '../core/key.ts'
 import type { Root } from '../core/roots.ts'
@@ -90,10 +91,10 @@ export function watchedTargets(realm: Realm): WatchedTarget[] {
 }
 
 function global(realm: Realm, name: string): unknown {
-  const descriptor = Object.getOwnPropertyDescriptor(realm.globals, name)
+  const descriptor = nativeObject.getOwnPropertyDescriptor(realm.globals, name)
   if (!descriptor) return undefined
   // `crypto`, `performance`, `navigator` are lazy getters of Node itself: reading them is what every program does.
-  if (descriptor.get) return Reflect.get(realm.globals, name) as unknown
+  if (descriptor.get) return nativeReflect.get(realm.globals, name) as unknown
   return descriptor.value as unknown
 }
 
@@ -101,7 +102,7 @@ function processKey(process: NodeJS.Process): (key: Key) => boolean {
   return (key) => {
     if (processState.has(key)) return key === 'argv' || key === 'platform' || key === 'arch' || key === 'version'
     if (typeof key !== 'string' || key.startsWith('_') || key === 'domain') return false
-    return typeof Object.getOwnPropertyDescriptor(process, key)?.value === 'function'
+    return typeof nativeObject.getOwnPropertyDescriptor(process, key)?.value === 'function'
   }
 }
 
@@ -139,7 +140,7 @@ export function loadNamedBuiltins(mentions: ((name: RegExp) => boolean) | undefi
 /** Global objects that are made on first use and exist by now. */
 export function madeTargets(realm: Realm): WatchedTarget[] {
   const loaded = new Set((process as WithLoadList).moduleLoadList ?? [])
-  return Object.entries(madeOnUse).flatMap(([name, module]) => {
+  return nativeObject.entries(madeOnUse).flatMap(([name, module]) => {
     const target = loaded.has(module) ? global(realm, name) : undefined
     return typeof target === 'object' && target !== null
       ? [{ target, path: `globalThis#${name}`, plain: 'K6', added: 'K6' }]
@@ -215,7 +216,7 @@ function classTargets(id: string, exported: object): WatchedTarget[] {
     'ServerResponse',
     'Agent',
   ]) {
-    const constructor = Object.getOwnPropertyDescriptor(exported, name)?.value as unknown
+    const constructor = nativeObject.getOwnPropertyDescriptor(exported, name)?.value as unknown
     if (typeof constructor !== 'function') continue
     targets.push({
       target: constructor.prototype as object,

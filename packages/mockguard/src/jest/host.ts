@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { dirname, resolve } from 'node:path'
+import { isArray, nativeObject, nativeReflect } from '../core/natives.ts'
 import { watchJestObject, watchModuleMocker, forgetHandles } from '../creators/jest.ts'
 import { watchSinonWhenLoaded } from '../creators/sinon.ts'
 import type { TestRef } from '../core/leak.ts'
@@ -90,21 +91,25 @@ export function openJestFile(sandbox: Sandbox): OnEvent | null {
     onFileLevelMock: (mock: object) => guard.behaviour.watch(mock),
     onQueuesReset: () => guard.behaviour.forgetQueues(),
   }
-  for (const [loaded, module] of Object.entries(require.cache)) {
+  for (const [loaded, module] of nativeObject.entries(require.cache)) {
     if (/[\\/]jest-mock[\\/]build[\\/]index\.js$/.test(loaded)) {
       const { ModuleMocker } = (module?.exports ?? {}) as { ModuleMocker?: { prototype: object } }
       if (ModuleMocker) state.uninstall.push(...watchModuleMocker(ModuleMocker.prototype, state.tracker, hooks))
     }
   }
   if (runtime?.jestGlobals) {
-    const undo = wrapMethod(Object.getPrototypeOf(runtime.jestGlobals) as object, 'buildJestObject', (run, [from]) => {
-      const made = run()
-      if (typeof made === 'object' && made !== null)
-        watchJestObject(made, String(from), state.tracker, () =>
-          runtime._environment?.fakeTimersModern?.useRealTimers(),
-        )
-      return made
-    })
+    const undo = wrapMethod(
+      nativeObject.getPrototypeOf(runtime.jestGlobals) as object,
+      'buildJestObject',
+      (run, [from]) => {
+        const made = run()
+        if (typeof made === 'object' && made !== null)
+          watchJestObject(made, String(from), state.tracker, () =>
+            runtime._environment?.fakeTimersModern?.useRealTimers(),
+          )
+        return made
+      },
+    )
     if (undo) state.uninstall.push(undo)
   }
 
@@ -133,7 +138,7 @@ export function openJestFile(sandbox: Sandbox): OnEvent | null {
     if (!body) return
     const ref = refOf(test)
     test.fn = function concurrent(this: unknown, ...args: never[]) {
-      return state.tracker.within(ref, () => Reflect.apply(body, this, args))
+      return state.tracker.within(ref, () => nativeReflect.apply(body, this, args))
     }
   }
 
@@ -189,7 +194,7 @@ interface ProjectConfig {
 
 /** Jest's runtime of this file: the one that answers when the sandbox asks for a built-in module. */
 function runtimeOf(sandbox: Sandbox): Runtime | null {
-  for (const [loaded, module] of Object.entries(require.cache)) {
+  for (const [loaded, module] of nativeObject.entries(require.cache)) {
     if (!/[\\/]jest-runtime[\\/]build[\\/]index\.js$/.test(loaded)) continue
     const { default: Runtime } = (module?.exports ?? {}) as { default?: { prototype: object } }
     if (!Runtime) continue
@@ -210,7 +215,7 @@ function sandboxRoots(sandbox: Sandbox, root: string, runtime: Runtime | null): 
   const roots: Root[] = []
   const { cache } = sandbox.require
   const importers = new Map<string, Set<string>>()
-  const files = Object.keys(cache)
+  const files = nativeObject.keys(cache)
   for (const parent of files) {
     const children = cache[parent]?.children.map((child) => child.filename) ?? []
     for (const child of [...children, ...importedBy(parent, runtime)]) {
@@ -238,8 +243,8 @@ function importedBy(file: string, runtime: Runtime | null): string[] {
   const registry = runtime?.registries?.esModuleRegistry
   if (!(registry instanceof Map)) return []
   const module: unknown = registry.get(file)
-  const requests: unknown = typeof module === 'object' && module !== null && Reflect.get(module, 'moduleRequests')
-  if (!Array.isArray(requests)) return []
+  const requests: unknown = typeof module === 'object' && module !== null && nativeReflect.get(module, 'moduleRequests')
+  if (!isArray(requests)) return []
   return requests.flatMap((request: { specifier?: unknown }) => {
     const { specifier } = request
     return typeof specifier === 'string' && specifier.startsWith('.') ? [resolve(dirname(file), specifier)] : []
@@ -248,11 +253,11 @@ function importedBy(file: string, runtime: Runtime | null): string[] {
 
 /** sinon in each of its builds; the one for `import` has its functions in the default export. */
 function sinonOf(sandbox: Sandbox): object[] {
-  return Object.entries(sandbox.require.cache).flatMap(([file, module]) => {
+  return nativeObject.entries(sandbox.require.cache).flatMap(([file, module]) => {
     if (!/[\\/]node_modules[\\/]sinon[\\/](lib|pkg)[\\/]sinon(-esm)?\.c?js$/.test(file)) return []
     const exported: unknown = module?.exports
     if (typeof exported !== 'object' || exported === null) return []
-    const api: unknown = file.endsWith('-esm.js') ? Reflect.get(exported, 'default') : exported
+    const api: unknown = file.endsWith('-esm.js') ? nativeReflect.get(exported, 'default') : exported
     return typeof api === 'object' && api !== null ? [api] : []
   })
 }

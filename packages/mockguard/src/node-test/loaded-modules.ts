@@ -3,6 +3,8 @@ import { isRunnerLibrary, moduleLabel } from '../core/roots.ts'
 import type { Root } from '../core/roots.ts'
 
 const require = createRequire(import.meta.url)
+/** The real one: a test may leave a fake in its place, and what waits for that would wait for ever. */
+const soon = setImmediate
 
 /**
  * Which ES modules this process has loaded. Node keeps no list, so a synchronous resolve hook writes one down, with who
@@ -44,7 +46,7 @@ export class LoadedModules {
         ),
       )
     }
-    if (pending.length > 0) await Promise.race([Promise.all(pending), new Promise((resolve) => setImmediate(resolve))])
+    if (pending.length > 0) await Promise.race([Promise.all(pending), new Promise((resolve) => soon(resolve))])
   }
 
   /** sinon's own build for `import`, which is not the one that `require` gives. */

@@ -1,7 +1,7 @@
-import { writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import * as nodeTest from 'node:test'
 import type { TestContext } from 'node:test'
+import { writeSync } from '../core/natives.ts'
 import { watchMockTracker } from '../creators/node-test.ts'
 import { watchSinonWhenLoaded } from '../creators/sinon.ts'
 import type { TestRef } from '../core/leak.ts'

@@ -1,4 +1,5 @@
 import { createRequire, SourceMap } from 'node:module'
+import { nativeJson, nativeObject } from '../core/natives.ts'
 import type { MapPosition } from '../report/frames.ts'
 import { isRunnerLibrary, moduleLabel } from '../core/roots.ts'
 import type { Root } from '../core/roots.ts'
@@ -56,7 +57,7 @@ export function usageOf(globals: object): {
     modulesLoaded: () => modules().size,
     // Whoever imports `module` can make a `require`, and with it reach any other.
     usesBuiltin: (id) => [id, `node:${id}`, 'module', 'node:module'].some((name) => modules().has(name)),
-    hasOtherMocks: () => [...modules().keys(), ...Object.keys(require.cache)].some((id) => mockLibrary.test(id)),
+    hasOtherMocks: () => [...modules().keys(), ...nativeObject.keys(require.cache)].some((id) => mockLibrary.test(id)),
     mentions: (name) =>
       modules()
         .values()
@@ -88,14 +89,14 @@ export function commonJsRoots(
 ): Root[] {
   const roots: Root[] = []
   const importers = new Map<string, Set<string>>()
-  for (const [file, module] of Object.entries(cache)) {
+  for (const [file, module] of nativeObject.entries(cache)) {
     for (const child of module?.children ?? []) {
       let set = importers.get(child.filename)
       if (!set) importers.set(child.filename, (set = new Set()))
       set.add(file)
     }
   }
-  for (const [file, module] of Object.entries(cache)) {
+  for (const [file, module] of nativeObject.entries(cache)) {
     if (!module?.loaded || ownFile(file) || isRunnerLibrary(file)) continue
     roots.push({
       label: moduleLabel(file, root),
@@ -123,6 +124,6 @@ function sourceMapOf(code: string | undefined): SourceMap | null {
   const encoded = /\/\/# sourceMappingURL=data:application\/json;[^,]*base64,([\w+/=]+)\s*$/.exec(code ?? '')?.[1]
   if (encoded === undefined) return null
   return new SourceMap(
-    JSON.parse(Buffer.from(encoded, 'base64').toString('utf8')) as ConstructorParameters<typeof SourceMap>[0],
+    nativeJson.parse(Buffer.from(encoded, 'base64').toString('utf8')) as ConstructorParameters<typeof SourceMap>[0],
   )
 }

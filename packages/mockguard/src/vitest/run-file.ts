@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs'
+import { writeSync } from '../core/natives.ts'
 import { watchVi } from '../creators/vitest.ts'
 import { watchSinonWhenLoaded } from '../creators/sinon.ts'
 import type { Leak, TestRef } from '../core/leak.ts'
