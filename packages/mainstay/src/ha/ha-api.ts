@@ -1,12 +1,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
+import type { JsonObject } from '../core/json.ts'
 import { serveExchange, type ServeDeps } from './api/serve.ts'
 import type { HttpApp } from '../http/app.ts'
 import { nativePaths } from '../http/route-list.ts'
 import { openapiDocument } from './api/openapi.ts'
 import { exchangeOf, sendPlain } from '../http/exchange.ts'
 
-export interface HaApiDeps extends ServeDeps {}
+export interface HaApiDeps extends ServeDeps {
+  /** Paths of other rooms below `/v1`, for the description of the API. */
+  readonly otherPaths?: JsonObject | undefined
+}
 
 /**
  * The Masakari-compatible API as a Fastify plugin: `/`, `/healthcheck`, the `/v1` tree, and the version document for
@@ -19,7 +23,7 @@ export function createHaApi(deps: HaApiDeps): (app: HttpApp) => Promise<void> {
   const serve = serveExchange(deps)
   return async (app) => {
     // At the time of a request every room has registered its routes.
-    app.get('/api/v1/openapi.json', async () => openapiDocument(nativePaths(app)))
+    app.get('/api/v1/openapi.json', async () => openapiDocument({ ...nativePaths(app), ...deps.otherPaths }))
     await app.register(async (fallback) => answerTheRest(fallback, serve))
   }
 }

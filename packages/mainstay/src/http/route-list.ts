@@ -19,6 +19,11 @@ export function rememberRoutes(app: HttpApp): void {
   app.addHook('onRoute', (route) => void known.push(route))
 }
 
+/** Every route that was registered, as `GET /path/:id`. */
+export function registeredRoutes(app: HttpApp): string[] {
+  return (routes.get(app.server) ?? []).flatMap(({ method, url }) => [method].flat().map((each) => `${each} ${url}`))
+}
+
 /** The native routes (below `/api/`) as paths of an OpenAPI document, made from the schemas they are checked with. */
 export function nativePaths(app: HttpApp): JsonObject {
   const paths: Record<string, Record<string, JsonObject>> = {}

@@ -23,7 +23,8 @@ export class InvalidNotificationError extends MainstayError {
   readonly retryable = false
 }
 
-const BaremetalNotification = Type.Object({
+/** What is posted. Members beyond these are passed over. */
+export const BaremetalNotification = Type.Object({
   priority: Type.String({ description: 'INFO, WARN, ERROR, …' }),
   event_type: Type.String({ description: 'baremetal.<object>.<action>.<status>' }),
   timestamp: Type.String({ description: 'When it happened, UTC.' }),
