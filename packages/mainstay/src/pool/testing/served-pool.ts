@@ -13,6 +13,7 @@ import { PoolMetrics } from '../metrics.ts'
 import { NativePool, type PoolSettings } from '../native-pool.ts'
 import { groupRules, poolRules, type GroupRules, type LabelOptions } from '../options.ts'
 import { ProviderFleet } from '../provider/fleet.ts'
+import type { Provider } from '../provider/provider.ts'
 import { SimulatedCloud, SimulatedProvider } from '../provider/simulated/index.ts'
 import { DEFAULT_RECONCILE_OPTIONS } from '../reconcile/index.ts'
 import { poolRoutes, type Audit } from '../routes/index.ts'
@@ -35,6 +36,8 @@ export interface ServePoolOptions {
   readonly labels?: readonly LabelOptions[]
   readonly check?: HealthCheck
   readonly checkOnAcquire?: boolean
+  /** Instead of the simulated one. */
+  readonly provider?: Provider
 }
 
 /** Who asks: `X-User` is the user, `X-Project` the project, `X-Admin: yes` an admin. Nobody proves anything here. */
@@ -55,7 +58,8 @@ export async function servePool(options: ServePoolOptions = {}): Promise<ServedP
   const logger = silentLogger()
   const random = new SystemRandom()
   const cloud = new SimulatedCloud({ clock, latency: { buildMs: 5, destroyMs: 5, startMs: 5, stopMs: 5, resetMs: 5 } })
-  const provider = new SimulatedProvider({ name: 'sim', installation: 'test', cloud, settings: { pollMs: 5 } })
+  const simulated = new SimulatedProvider({ name: 'sim', installation: 'test', cloud, settings: { pollMs: 5 } })
+  const { provider = simulated } = options
   const fleet = new ProviderFleet({ members: [{ provider, priority: 0, weight: 1 }], clock, random })
   const metrics = new Metrics()
   const poolMetrics = new PoolMetrics(metrics)
@@ -76,7 +80,7 @@ export async function servePool(options: ServePoolOptions = {}): Promise<ServedP
           id,
           {
             group: id,
-            providers: ['sim'],
+            providers: [provider.name],
             profile: {},
             check,
             checkTimeoutMs: 10_000,
