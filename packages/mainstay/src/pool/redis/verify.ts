@@ -38,6 +38,7 @@ export async function verifyIndexes(runner: PoolRunner): Promise<string[]> {
   }
   const requests = await allRequests(connection, prefix)
   for (const request of requests) placeRequest(request, pool.ageingMs, add)
+  for (const line of heads(requests, pool.ageingMs)) add(line, 0)
   const kept = await keptIndexes(connection, prefix)
   return [
     ...[...kept]
@@ -57,12 +58,26 @@ function placeRequest(request: PoolRequest, ageingMs: number, add: (line: string
   for (const group of request.groups) {
     add(`n:queue:own::${joined(group, owner)} ${id}`, score)
     add(`n:queue:line::${joined(group, owner, sandbox)} ${id}`, score)
-    add(`n:queue:owners::${joined(group)} ${owner}`, 0)
     add(`n:queue:groups ${group}`, 0)
   }
   add(`n:requests ${id}`, request.submittedAt)
   add(`n:requests:until ${id}`, request.waitUntil)
   add(`n:queue:count ${owner}`, 1)
+}
+
+/** The first request of each owner in each group, with what its rank depends on. */
+function heads(requests: readonly PoolRequest[], ageingMs: number): string[] {
+  const waiting = requests.filter(({ status }) => status === 'waiting')
+  const lines = waiting.flatMap((request) => request.groups.map((group) => ({ group, request })))
+  return [...Map.groupBy(lines, ({ group, request }) => joined(group, request.owner)).values()].map((line) => {
+    const [first] = line.toSorted(
+      (a, b) =>
+        queueScore(a.request, ageingMs) - queueScore(b.request, ageingMs) || (a.request.id < b.request.id ? -1 : 1),
+    )
+    const { group, request } = first!
+    const { owner, priority, weight, submittedAt, id } = request
+    return `n:queue:heads::${joined(group)} ${owner} ${priority} ${weight} ${submittedAt} ${id}`
+  })
 }
 
 async function allRequests(connection: Asked, prefix: string): Promise<PoolRequest[]> {
@@ -86,10 +101,10 @@ async function keptIn(connection: Asked, prefix: string, name: string): Promise<
   }
   const isSet = (await connection.ask(['TYPE', key])) === 'zset'
   const reply = await connection.ask(isSet ? ['ZRANGE', key, '0', '-1', 'WITHSCORES'] : ['HGETALL', key])
-  return [...fieldsOf(listOf(reply) as readonly string[])].map(([member, score]) => [
-    `${name} ${member}`,
-    Number(score),
-  ])
+  const fields = [...fieldsOf(listOf(reply) as readonly string[])]
+  // These say who is first and why, in words.
+  if (name.startsWith('n:queue:heads::')) return fields.map(([owner, head]) => [`${name} ${owner} ${head}`, 0])
+  return fields.map(([member, score]) => [`${name} ${member}`, Number(score)])
 }
 
 function rulesOf(groups: readonly GroupRules[], group: string): GroupRules {

@@ -23,6 +23,16 @@ interface SettingsRow {
   readonly waiting: number
 }
 
+interface ContenderRow {
+  readonly id: string
+  readonly owner: string
+  readonly priority: number
+  readonly weight: number
+  readonly submitted_at: number
+  readonly served_at: number
+  readonly held: number
+}
+
 /** The rules as last read; a version never means two of them. */
 export class KnownConfiguration {
   version = ''
@@ -162,10 +172,9 @@ export class SqliteReads implements PoolReads {
   }
 
   async contenders(group: string): Promise<Contender[]> {
-    const rows = await this.rows<{ request: string; served_at: number; held: number }>(statements.CONTENDERS, [group])
-    return rows.map((row) => {
-      const { id, owner, priority, weight, submittedAt } = readRequestRow(row)
-      return { owner, requestId: id, priority, weight, submittedAt, servedAt: row.served_at, held: row.held }
+    const rows = await this.rows<ContenderRow>(statements.CONTENDERS, [group])
+    return rows.map(({ id, owner, priority, weight, submitted_at, served_at, held }) => {
+      return { owner, requestId: id, priority, weight, submittedAt: submitted_at, servedAt: served_at, held }
     })
   }
 

@@ -55,10 +55,11 @@ export class SqliteTables extends SqliteReads implements PoolTables {
   }
 
   async saveRequest(before: PoolRequest | null, after: PoolRequest): Promise<void> {
-    const { id, owner, submittedAt, waitUntil, endedAt } = after
+    const { id, owner, priority, weight, submittedAt, waitUntil, endedAt } = after
     const waits = after.status === 'waiting'
     if (before !== null) await this.#write(statements.DEQUEUE, [id])
-    const row = [id, waits ? 1 : 0, owner, submittedAt, waits ? waitUntil : (endedAt ?? 0), toJson(after)]
+    const overAt = waits ? waitUntil : (endedAt ?? 0)
+    const row = [id, waits ? 1 : 0, owner, priority, weight, submittedAt, overAt, toJson(after)]
     await this.#write(statements.SAVE_REQUEST, row)
     if (waits) await this.#enqueue(after)
     else await this.#write(statements.FORGET_SERVED, [owner])

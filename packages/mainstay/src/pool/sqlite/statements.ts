@@ -67,8 +67,9 @@ export const SAVE_INFO = `insert into pool_info (grp, key, value) values (?, ?, 
   on conflict (grp, key) do update set value = excluded.value`
 
 export const REQUEST = 'select request from pool_requests where id = ?'
-export const SAVE_REQUEST = `insert into pool_requests (id, waiting, owner, submitted_at, over_at, request)
-  values (?, ?, ?, ?, ?, ?) on conflict (id) do update set waiting = excluded.waiting, over_at = excluded.over_at,
+export const SAVE_REQUEST = `insert into pool_requests
+  (id, waiting, owner, priority, weight, submitted_at, over_at, request) values (?, ?, ?, ?, ?, ?, ?, ?)
+  on conflict (id) do update set waiting = excluded.waiting, priority = excluded.priority, over_at = excluded.over_at,
   request = excluded.request`
 export const DELETE_REQUEST = 'delete from pool_requests where id = ?'
 export const ENQUEUE = `insert into pool_queue (grp, owner, sandbox, score, id)
@@ -86,7 +87,7 @@ export const CONTENDERS = `with recursive owners (owner) as (
     select (select min(q.owner) from pool_queue q where q.grp = ?1 and q.owner > owners.owner)
     from owners where owners.owner is not null
   )
-  select r.request, coalesce(s.at, 0) as served_at,
+  select r.id, o.owner, r.priority, r.weight, r.submitted_at, coalesce(s.at, 0) as served_at,
     (select count(*) from pool_vms v where v.held = 1 and v.bound_user = o.owner) as held
   from owners o
   join pool_requests r on r.id =

@@ -107,6 +107,25 @@ export function queueCases(name: string, factory: PoolFactory): void {
     )
 
     test(
+      'C20 when waiting counts differently from now on, each request has its new place at once',
+      inLab(factory, async (lab) => {
+        const group = { id: 'g', maxTotal: 0, maxPerUser: 0 }
+        await lab.configure([group], { ageingMs: 10_000 })
+        for (const owner of ['bob', 'eve']) {
+          await lab.wait({ id: `${owner} early`, owner })
+          lab.now += 5000
+          await lab.wait({ id: `${owner} urgent`, owner, priority: 1 })
+        }
+        await lab.configure([group], { ageingMs: 1000 })
+        await expect(lab.store.verify()).resolves.toEqual([])
+        await lab.ready(2)
+        await expect(lab.holds('bob early')).resolves.toHaveLength(1)
+        await expect(lab.waiting()).resolves.toEqual({ bob: 1, eve: 1 })
+        await expect(lab.holds('eve early')).resolves.toHaveLength(1)
+      }),
+    )
+
+    test(
       'C4 a newcomer does not pass those who wait',
       inLab(factory, async (lab) => {
         await lab.configure([{ id: 'g', maxPerUser: 1 }])

@@ -63,6 +63,8 @@ export function poolTables(kind: Store['kind']): Migration {
       .addColumn('id', 'text', (c) => c.primaryKey())
       .addColumn('waiting', 'integer', (c) => c.notNull())
       .addColumn('owner', 'text', (c) => c.notNull())
+      .addColumn('priority', 'integer', (c) => c.notNull())
+      .addColumn('weight', 'real', (c) => c.notNull())
       .addColumn('submitted_at', millis, (c) => c.notNull())
       .addColumn('over_at', millis, (c) => c.notNull())
       .addColumn('request', 'text', (c) => c.notNull())

@@ -48,7 +48,10 @@ if #order > 0 then call('HSET', config, 'order', cjson.encode(order)) else call(
 known_pool = nil
 if ageing ~= pool_rules().ageingMs then
   local ids = call('ZRANGE', P .. 'n:requests', 0, -1)
-  for index = 1, #ids do queue().stand(request_of(ids[index]), true) end
-  for index = 1, #ids do call('HINCRBY', P .. 'n:queue:count', request_of(ids[index]).owner, -1) end
+  for index = 1, #ids do
+    local request = request_of(ids[index])
+    queue().stand(request, false)
+    queue().stand(request, true)
+  end
 end
 return answer({ done = true })

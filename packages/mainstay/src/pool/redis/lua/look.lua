@@ -90,7 +90,7 @@ function verbs.counts()
       states[input.states[each]] = call('ZCARD', P .. 'n:state::' .. part(group) .. part(input.states[each]))
     end
     local waiting = 0
-    local owners = call('ZRANGE', P .. 'n:queue:owners::' .. part(group), 0, -1)
+    local owners = call('HKEYS', P .. 'n:queue:heads::' .. part(group))
     for each = 1, #owners do waiting = waiting + call('ZCARD', P .. 'n:queue:own::' .. part(group) .. part(owners[each])) end
     groups[index] = {
       group = group,

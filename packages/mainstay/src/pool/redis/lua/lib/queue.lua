@@ -11,6 +11,12 @@ queue = function()
   -- How many requests one transition serves at the most; what is left over is served by the cycle.
   local MOST_GRANTS = 16
 
+  -- What an owner's place among the others depends on, of its first request: kept by group and owner, so that ranking
+  -- them reads no requests.
+  local function head_of(request)
+    return string.format('%.0f %.14g %.0f %s', request.priority, request.weight, request.submittedAt, request.id)
+  end
+
   -- Takes a request out of the queue, or puts it in.
   local function stand(request, queued)
     local id, owner = request.id, request.owner
@@ -19,17 +25,23 @@ queue = function()
       local group = request.groups[index]
       local own = P .. 'n:queue:own::' .. part(group) .. part(owner)
       local line = P .. 'n:queue:line::' .. part(group) .. part(owner) .. part(request.sandbox)
-      local owners = P .. 'n:queue:owners::' .. part(group)
+      local heads = P .. 'n:queue:heads::' .. part(group)
       if queued then
         call('ZADD', own, integer(score), id)
         call('ZADD', line, integer(score), id)
-        call('ZADD', owners, 0, owner)
         call('ZADD', P .. 'n:queue:groups', 0, group)
       else
         call('ZREM', own, id)
         call('ZREM', line, id)
-        if call('EXISTS', own) == 0 then call('ZREM', owners, owner) end
-        if call('EXISTS', owners) == 0 then call('ZREM', P .. 'n:queue:groups', group) end
+      end
+      local first = call('ZRANGE', own, 0, 0)[1]
+      if first == id then
+        call('HSET', heads, owner, head_of(request))
+      elseif first then
+        if not queued then call('HSET', heads, owner, head_of(request_of(first))) end
+      else
+        call('HDEL', heads, owner)
+        if call('EXISTS', heads) == 0 then call('ZREM', P .. 'n:queue:groups', group) end
       end
     end
     if queued then
@@ -76,22 +88,33 @@ queue = function()
     tell_request('request.granted', request)
   end
 
+  -- The fields of a hash for many members, in their order.
+  local function fields_of(key, members)
+    local values = {}
+    for from = 1, #members, 1000 do
+      local some_values = call('HMGET', P .. key, unpack(members, from, math.min(from + 999, #members)))
+      for index = 1, #some_values do values[from + index - 1] = tonumber(some_values[index] or '0') end
+    end
+    return values
+  end
+
   -- Who waits in a group, the next first.
   local function ranked(group)
     local ageing = pool_rules().ageingMs
-    local owners = call('ZRANGE', P .. 'n:queue:owners::' .. part(group), 0, -1)
-    local contenders = {}
+    local heads = call('HGETALL', P .. 'n:queue:heads::' .. part(group))
+    local owners, contenders = {}, {}
+    for index = 1, #heads, 2 do owners[#owners + 1] = heads[index] end
+    local held = fields_of('n:held:user', owners)
+    local served = fields_of('n:queue:served', owners)
     for index = 1, #owners do
-      local owner = owners[index]
-      local first = call('ZRANGE', P .. 'n:queue:own::' .. part(group) .. part(owner), 0, 0)[1]
-      local request = request_of(first)
-      local since = max(request.submittedAt, counter('n:queue:served', owner))
+      local priority, weight, submitted, id = string.match(heads[2 * index], '^(%S+) (%S+) (%S+) (.*)$')
+      submitted = tonumber(submitted)
       contenders[index] = {
-        owner = owner,
-        id = first,
-        priority = request.priority + max(0, math.floor((now - since) / ageing)),
-        share = counter('n:held:user', owner) / request.weight,
-        submitted = request.submittedAt,
+        owner = owners[index],
+        id = id,
+        priority = tonumber(priority) + max(0, math.floor((now - max(submitted, served[index])) / ageing)),
+        share = held[index] / tonumber(weight),
+        submitted = submitted,
       }
     end
     table.sort(contenders, function(a, b)
