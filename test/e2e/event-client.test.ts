@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 import { Cluster, type ManagedServer } from '@mainstay/testkit'
 import { createClient, openEventStream, type EventStream, type StreamedEvent } from 'mainstay/client'
@@ -149,6 +150,21 @@ describe('the stream client against a real server', { timeout: 180_000 }, () => 
     ])
     expect(await third.interrupt()).toBe(0)
   })
+})
+
+test('R40 the example of docs/how-to/event-stream.md prints what happens', { timeout: 60_000 }, async () => {
+  const { cluster, server } = await startOne()
+  await using _cluster = cluster
+  const example = fileURLToPath(new URL('../support/examples/follow-events.ts', import.meta.url))
+  const env = { MAINSTAY_ENDPOINT: server.url }
+  await using following = PrintingProcess.program(process.execPath, [example, 'earliest'], env)
+  await using reporter = new Reporter(() => [server.url])
+  await waitUntil(() => following.lines.length >= 3, {
+    ...PATIENCE,
+    what: `lines of the example (${following.errors})`,
+  })
+  expect(following.lines[0]).toBe('info baremetal.node.power_set.end node-1')
+  await reporter.stop()
 })
 
 /** What a receiver was sent first, in that order: what is sent again comes later. */

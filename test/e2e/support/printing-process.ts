@@ -13,15 +13,19 @@ export class PrintingProcess implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>
   readonly #ended: Promise<unknown>
 
-  private constructor(program: string, args: readonly string[]) {
-    this.#child = spawn(program, [...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  private constructor(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.#child = spawn(program, [...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
     this.#ended = once(this.#child, 'close')
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.lines.push(line))
     this.#child.stderr.on('data', (chunk: Buffer) => (this.errors += chunk.toString('utf8')))
   }
 
-  static program(program: string, args: readonly string[]): PrintingProcess {
-    return new PrintingProcess(program, args)
+  static program(
+    program: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): PrintingProcess {
+    return new PrintingProcess(program, args, env)
   }
 
   /** `mainstay …` as a user starts it. */
