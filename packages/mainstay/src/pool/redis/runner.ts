@@ -2,9 +2,9 @@ import { parseJson, toJson, type JsonObject } from '../../core/json.ts'
 import type { RedisConnection } from '../../store/redis/index.ts'
 import type { VmDescriptor } from '../descriptor.ts'
 import { poolRules, type GroupRules, type PoolConfiguration, type PoolRules } from '../options.ts'
+import { indexKey } from '../placements.ts'
 import type { Batch, Changed } from '../store.ts'
 import { fieldsOf } from './fields.ts'
-import { namesOfRecords } from './names.ts'
 import { refusalError, type About } from './refusals.ts'
 import { listOf, machinesOf, readAnswer, readObject, type Answer } from './reply.ts'
 import { poolScript, type PoolScript } from './scripts.ts'
@@ -83,14 +83,10 @@ export class PoolRunner {
     return machinesOf(await this.run('look', 0, { verb: 'index', index }))
   }
 
-  /** Places all machines anew, page by page. @returns how many there are */
-  async reindexAll(now: number): Promise<number> {
-    let vms = 0
-    for (const names of pages(await namesOfRecords(this.connection, this.prefix), REINDEX_PAGE)) {
-      const { result } = await this.run('reindex', now, { names })
-      vms += Number(result['vms'])
-    }
-    return vms
+  /** Writes all deadlines anew, page by page: they depend on the rules. */
+  async reindexAll(now: number): Promise<void> {
+    const names = listOf(await this.connection.ask(['ZRANGE', `${this.prefix}${indexKey.names}`, '0', '-1']))
+    for (const page of pages(names as readonly string[], REINDEX_PAGE)) await this.run('reindex', now, { names: page })
   }
 }
 

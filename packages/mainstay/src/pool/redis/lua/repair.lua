@@ -67,7 +67,8 @@ local function forget(name)
   call('DEL', key)
   for index = 1, #groups do call('SREM', P .. 'vm_pool:set::' .. groups[index], name) end
   call('HDEL', SEEN, name)
-  keep_change({ kind = 'vm.removed', at = now, vm = name, group = group or nil, from = state or nil, reason = 'its record had lost a part' })
+  local reason = 'its record had lost a part'
+  keep_change({ kind = 'vm.removed', at = now, vm = name, group = group or nil, from = state or nil, reason = reason })
 end
 
 local refused = {}

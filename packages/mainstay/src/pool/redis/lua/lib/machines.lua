@@ -172,7 +172,9 @@ local function place(before, after)
   if not after then call('ZREM', P .. 'n:names', name) end
   if old.state ~= new.state or old.state_since ~= new.state_since then
     local states = 'n:state::' .. part(group)
-    shift(name, old.state and states .. part(old.state), old.state_since, new.state and states .. part(new.state), new.state_since)
+    local left = old.state and states .. part(old.state)
+    local entered = new.state and states .. part(new.state)
+    shift(name, left, old.state_since, entered, new.state_since)
   end
   local old_key, old_score = offered_in(old)
   local key, score = offered_in(new)

@@ -128,7 +128,8 @@ queue = function()
 
   -- Requests of an owner by their place; of a sandbox if one is given.
   local function waiting(group, owner, sandbox, limit)
-    local key = sandbox and 'n:queue:line::' .. part(group) .. part(owner) .. part(sandbox) or 'n:queue:own::' .. part(group) .. part(owner)
+    local place_of = part(group) .. part(owner)
+    local key = sandbox and 'n:queue:line::' .. place_of .. part(sandbox) or 'n:queue:own::' .. place_of
     local ids = call('ZRANGE', P .. key, 0, limit - 1)
     for index = 1, #ids do ids[index] = request_of(ids[index]) end
     return ids
@@ -140,7 +141,8 @@ queue = function()
     for index = 1, #requests do
       local request = requests[index]
       -- What stopped one stops all that want the same.
-      local wish = part(request.sandbox) .. part(request.arch or '') .. integer(request.count) .. cjson.encode(request.groups)
+      local groups = cjson.encode(request.groups)
+      local wish = part(request.sandbox) .. part(request.arch or '') .. integer(request.count) .. groups
       if not tried[wish] then
         tried[wish] = true
         local vms, refusals = pick(request)
