@@ -1,6 +1,6 @@
 import { buildCommand } from '@stricli/core'
 
-import type { JsonObject } from '../core/json.ts'
+import { isJsonObject, toJson, type Json, type JsonObject } from '../core/json.ts'
 import { connect, connectionFlags, type ConnectionFlags } from './connection.ts'
 import type { CliContext } from './context.ts'
 import { dryRunFlag, printPlan, type DryRunFlags } from './dry-run.ts'
@@ -61,6 +61,18 @@ export const fence = buildCommand<Flags, [string], CliContext>({
     const certificate = await client.fences.assertDead(assertion, { signal })
     const names = Object.keys(certificate)
     const columns = Object.fromEntries(names.map((name) => [name, (of: JsonObject) => of[name] ?? null]))
+    if (flags.format !== 'json' && flags.format !== 'yaml') columns['recoveries'] = recoveryText
     this.process.stdout.write(await renderRecord(this, flags, { columns, listed: names, shown: names }, certificate))
   },
 })
+
+/** The recoveries that go on with this, for people; the other formats keep the whole of them. */
+function recoveryText({ recoveries }: JsonObject): string {
+  const all = Array.isArray(recoveries) ? recoveries : []
+  if (all.length === 0) return 'none was waiting for this'
+  return all.map((one) => (isJsonObject(one) ? textOf(one['id']) : textOf(one))).join('\n')
+}
+
+function textOf(value: Json | undefined): string {
+  return typeof value === 'string' ? value : toJson(value ?? null)
+}

@@ -168,6 +168,17 @@ describe('fence', () => {
     })
   })
 
+  test('a table names the recoveries that go on', async () => {
+    const recoveries = [
+      { id: 'r1', timeline: [{ phase: 'prove' }] },
+      { id: 'r2', timeline: [] },
+    ]
+    await using server = await answeringServer(() => ({ body: { host: 'host-001', assertedBy: 'kim', recoveries } }))
+    const { stdout } = await mainstay(server, ASSERT, { env: { USER: 'kim' } })
+    expect(stdout).toMatch(/recoveries \| r1 +\|\n\| +\| r2/)
+    expect(stdout).not.toContain('{')
+  })
+
   test.each([
     ['the flag', ['--asserted-by', 'lee'], { OS_USERNAME: 'ops', USER: 'kim' }, 'lee'],
     ['OpenStack', [], { OS_USERNAME: 'ops', USER: 'kim' }, 'ops'],

@@ -47,7 +47,7 @@ class SmallKeystone {
       return
     }
     const subject = String(request.headers['x-subject-token'])
-    this.asked.push(subject)
+    this.asked.push(request.url?.endsWith('allow_expired=1') === true ? `${subject} expired too` : subject)
     if (request.headers['x-auth-token'] !== `service-${this.serviceTokens}`) response.statusCode = 401
     else if (this.answerWith !== undefined) response.statusCode = this.answerWith
     else if (!subject.startsWith('good')) response.statusCode = 404
@@ -58,10 +58,10 @@ class SmallKeystone {
     response.end(
       toJson({
         token: {
-          expires_at: this.expiresAt,
+          expires_at: subject.startsWith('good-old') ? '2025-12-31T23:00:00.000000Z' : this.expiresAt,
           user: { id: this.userId, name: 'alice', domain: { id: 'default' } },
           project: { id: 'p1', name: 'demo', domain: { id: 'default' } },
-          roles: [{ id: 'r', name: 'admin' }],
+          roles: [{ id: 'r', name: subject.startsWith('good-nova') ? 'service' : 'admin' }],
         },
       }),
     )
@@ -142,6 +142,20 @@ describe('Keystone authentication (ha-api 4.1)', () => {
     await authenticate(arrival('good'), { signal })
     await clock.advance(60_001)
     await expect(authenticate(arrival('good'), { signal })).rejects.toThrow(/requires authentication/)
+  })
+
+  test('a service that vouches brings a user whose token has expired, and one that Keystone does not know nobody', async () => {
+    const through = (token: string, service: string): Arrival => {
+      const { headers, ...rest } = arrival(token)
+      return { ...rest, headers: { ...headers, 'x-service-token': service } }
+    }
+    await expect(authenticate(arrival('good-old'), { signal })).rejects.toThrow(/requires authentication/)
+    expect(await authenticate(through('good-old', 'good-nova'), { signal })).toMatchObject({ userId: 'u1' })
+    expect(keystone.asked).toEqual(['good-old', 'good-nova', 'good-old expired too'])
+    await expect(authenticate(through('good-old', 'good-admin'), { signal })).rejects.toThrow(/requires authentication/)
+    await expect(authenticate(through('good', 'bad'), { signal })).rejects.toThrow(/requires authentication/)
+    await expect(authenticate(through('good', 'good-old-nova'), { signal })).rejects.toThrow(/requires authentication/)
+    expect(await authenticate(through('good', 'good-admin'), { signal })).toMatchObject({ userId: 'u1' })
   })
 
   test('only so many answers are remembered', async () => {

@@ -45,10 +45,7 @@ export async function listenOn(app: HttpApp, address: ListenAddress): Promise<st
       })
     })
   } catch (error) {
-    throw new InvalidInputError(
-      `Cannot listen on ${describe(address)}: ${errorMessage(error)}. Choose another address or stop what uses it.`,
-      { cause: error },
-    )
+    throw new InvalidInputError(`Cannot listen on ${describe(address)}: ${reasonOf(error)}.`, { cause: error })
   }
   return urlOf(app)
 }
@@ -77,6 +74,16 @@ export async function stopServing(
     app.server.closeAllConnections()
     await closing
   }
+}
+
+/** Why it does not work and what helps; the system's own text would repeat the address. */
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE') return 'something else listens there already. Stop it or choose another address'
+  if (code === 'EACCES') return 'this user may not. Choose a port above 1023 or another path'
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return 'this machine has no such address. Choose one that it has'
+  return `${errorMessage(error)}. Choose another address`
 }
 
 function urlOf(app: HttpApp): string {

@@ -13,6 +13,13 @@ export function requireJsonContent(contentType: string | undefined): void {
   throw new UnsupportedMediaTypeError(contentType ?? '')
 }
 
+/** `application/json;version=1` where the path names no version: the older way to choose one. Source: ha-api.md 1. */
+export function choosesV1(headers: { readonly [name in 'content-type' | 'accept']?: string | undefined }): boolean {
+  return [headers['content-type'], headers.accept].some((header) => header !== undefined && V1_PARAMETER.test(header))
+}
+
+const V1_PARAMETER = /;\s*version\s*=\s*"?1"?\s*(?:[;,]|$)/i
+
 /** The media type of a success response: what `Accept` likes best, never an error. */
 export function responseType(accept: string | undefined, path: string): string {
   if (path.endsWith('.json')) return JSON_TYPE

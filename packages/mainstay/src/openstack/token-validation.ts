@@ -39,11 +39,16 @@ export class TokenValidator {
   }
 
   /**
+   * @param options.allowExpired also takes one that has expired, for as long as Keystone still knows it: a service vouches
+   *   for the request
    * @returns the token, or null when it is unknown, revoked or expired
    * @throws OpenStackUnavailableError, CredentialsRefusedError, UnexpectedAnswerError
    */
-  async validate(id: string, { signal }: { signal: AbortSignal }): Promise<Token | null> {
-    const key = createHash('sha256').update(id).digest('base64')
+  async validate(
+    id: string,
+    { signal, allowExpired = false }: { signal: AbortSignal; allowExpired?: boolean },
+  ): Promise<Token | null> {
+    const key = `${allowExpired ? 'expired ' : ''}${createHash('sha256').update(id).digest('base64')}`
     const now = this.#options.clock.now()
     const known = this.#remembered.get(key)
     if (known !== undefined && known.until > now) {
@@ -54,18 +59,18 @@ export class TokenValidator {
     signal.throwIfAborted()
     let asking = this.#asking.get(key)
     if (asking === undefined) {
-      asking = this.#ask(id, key)
+      asking = this.#ask(id, { key, allowExpired })
       this.#asking.set(key, asking)
     }
     return await asking
   }
 
-  async #ask(id: string, key: string): Promise<Token | null> {
+  async #ask(id: string, { key, allowExpired }: { key: string; allowExpired: boolean }): Promise<Token | null> {
     const { session, clock, cacheMs = DEFAULT_CACHE_MS } = this.#options
     try {
       const answer = await session.send({
         method: 'GET',
-        url: `${session.identityUrl}/auth/tokens?nocatalog`,
+        url: `${session.identityUrl}/auth/tokens?nocatalog${allowExpired ? '&allow_expired=1' : ''}`,
         headers: { 'X-Subject-Token': id },
         signal: new AbortController().signal,
       })
@@ -76,9 +81,11 @@ export class TokenValidator {
         )
       }
       const found = answer.status === 200 ? (tokenFromBody(answer.json) ?? null) : null
-      const token = found === null || found.expiresAt <= clock.now() ? null : found
-      const until = clock.now() + cacheMs
-      this.#remember(key, { token, until: token === null ? until : Math.min(until, token.expiresAt) })
+      const now = clock.now()
+      const token = found === null || (found.expiresAt <= now && !allowExpired) ? null : found
+      const until = now + cacheMs
+      const ends = token === null || token.expiresAt <= now ? until : Math.min(until, token.expiresAt)
+      this.#remember(key, { token, until: ends })
       return token
     } finally {
       this.#asking.delete(key)

@@ -15,6 +15,10 @@ import type { Config } from './config/schema.ts'
 export interface Access {
   readonly authenticate: Authenticate
   readonly authorize: Authorize
+  /** Reads the policy files again. */
+  readonly reload: () => void
+  /** Whether Keystone takes this program's own user, where there is one. @throws OpenStackError */
+  readonly check: (options: { signal: AbortSignal }) => Promise<void>
   /** What the banner says of it. */
   readonly description: string
 }
@@ -30,11 +34,20 @@ export function buildAccess(config: Config, { clock, logger }: { clock: Clock; l
     clock,
     logger,
     defaults: defaultRules(rules.roles),
+    remoteTimeoutMs: rules.remote_timeout_ms,
     paths: { file: rules.file === '' ? null : rules.file, directories: rules.directories },
   })
   const authorize: Authorize = (rule, context) => policy.authorize(rule, context)
+  const reload = (): void => policy.reload()
   if (auth.strategy === 'noauth2') {
-    return { authenticate: noauth2, authorize, description: 'everybody who reaches this address is admin' }
+    const check = async (): Promise<void> => undefined
+    return {
+      authenticate: noauth2,
+      authorize,
+      reload,
+      check,
+      description: 'everybody who reaches this address is admin',
+    }
   }
   if (auth.keystone_url === '') {
     throw new InvalidInputError('auth.strategy is keystone, but auth.keystone_url does not say where Keystone is.')
@@ -51,9 +64,14 @@ export function buildAccess(config: Config, { clock, logger }: { clock: Clock; l
   const authenticate = keystoneAuthentication({
     validator,
     authenticateUri,
+    serviceRoles: auth.service_roles.map((role) => role.toLowerCase()),
     isAdmin: (context) => policy.authorize('context_is_admin', context),
   })
-  return { authenticate, authorize, description: `tokens of Keystone at ${auth.keystone_url}` }
+  const check: Access['check'] = async ({ signal }) => {
+    // Nobody's token: what counts is that the question may be asked.
+    await validator.validate('mainstay check', { signal })
+  }
+  return { authenticate, authorize, reload, check, description: `tokens of Keystone at ${auth.keystone_url}` }
 }
 
 /** @throws InvalidInputError when neither a user nor an application credential is given */

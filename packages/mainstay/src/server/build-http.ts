@@ -7,6 +7,7 @@ import {
   type HttpApp,
   type OperationsDeps,
 } from '../http/index.ts'
+import { eventPaths } from '../events/openapi/paths.ts'
 import type { StreamService } from '../events/stream-service.ts'
 import type { WebhookDesk } from '../events/webhooks/desk.ts'
 import { findWorkflow, workflowHistory, type WorkflowSummary } from '../journal/index.ts'
@@ -67,6 +68,7 @@ export async function buildHttp(parts: Parts, access: Access, { stream, webhooks
     authenticate: access.authenticate,
     authorize: access.authorize,
     options: haOptions(config),
+    otherPaths: parts.events === null ? undefined : eventPaths(),
     platform: {
       computeHostExists: async (name, asking) => (await parts.compute.compute.findHost(name, asking)) !== undefined,
     },
@@ -85,7 +87,9 @@ export async function buildHttp(parts: Parts, access: Access, { stream, webhooks
     },
     {
       retryIntervalMs: config.ha.retry_interval_ms,
-      retryNewAfterMs: config.ha.retry_new_after_ms,
+      get retryNewAfterMs() {
+        return parts.mutable.retryNewAfterMs
+      },
       expiryIntervalMs: config.ha.expiry_interval_ms,
       expireAfterMs: config.ha.expire_after_ms,
     },

@@ -30,4 +30,6 @@ export interface Parts {
   readonly relay: OutboxRelay
   /** The message bus, where one is configured. */
   readonly notifier: RabbitmqNotifier | undefined
+  /** What another configuration changes while the program runs. */
+  readonly mutable: { retryNewAfterMs: number }
 }

@@ -38,7 +38,12 @@ export interface RunningServer {
   /** Lines for a person who started it by hand. */
   readonly banner: readonly string[]
   readonly compute: BuiltCompute
-  /** Goes on with another configuration, as far as that can be done without a restart: the pool (C20). @throws InvalidInputError */
+  /**
+   * Goes on with another configuration, as far as that can be done without a restart: the level of the log, the policy
+   * files, the age at which new notifications are taken up (ha-api.md 20.2), the pool (C20).
+   *
+   * @throws InvalidInputError
+   */
   reload(config: Config): Promise<void>
   /** Lets running requests and steps end, then stops everything. @throws AggregateError */
   stop(): Promise<void>
@@ -80,7 +85,12 @@ export async function startServer(config: Config, dependencies: StartDependencie
       lifecycle.started('event stream', async () => await stream.stop({ timeoutMs: graceMs }))
     }
     const stop = async (): Promise<void> => await lifecycle.stop({ timeoutMs: gracefulMs + graceMs })
-    const reload = async (changed: Config): Promise<void> => await pool?.reload(changed)
+    const reload = async (changed: Config): Promise<void> => {
+      await pool?.reload(changed)
+      logger.level = changed.log.level
+      access.reload()
+      parts.mutable.retryNewAfterMs = changed.ha.retry_new_after_ms
+    }
     return { url, banner: banner(url, parts, access, pool), compute: parts.compute, reload, stop }
   } catch (error) {
     await lifecycle.stop({ timeoutMs: graceMs })
@@ -132,6 +142,7 @@ async function build(config: Config, deps: { clock: Clock; logger: Logger }, lif
     }
     await writeToOutbox(queries, { ...event, projectId: null, correlationId })
   }
+  const mutable = { retryNewAfterMs: config.ha.retry_new_after_ms }
   const tools = {
     compute: compute.compute,
     fencesFor: compute.fencesFor,
@@ -143,7 +154,22 @@ async function build(config: Config, deps: { clock: Clock; logger: Logger }, lif
   engine.register(hostFailureWorkflow(tools))
   engine.register(instanceFailureWorkflow(tools))
   engine.register(processFailureWorkflow(tools))
-  return { config, clock, ids, logger, metrics, tasks, store, events, notifications, compute, engine, relay, notifier }
+  return {
+    config,
+    clock,
+    ids,
+    logger,
+    metrics,
+    tasks,
+    store,
+    events,
+    notifications,
+    compute,
+    engine,
+    relay,
+    notifier,
+    mutable,
+  }
 }
 
 /** Sends versioned notifications to a message bus, where one is configured. */

@@ -7,6 +7,13 @@ export class StoreUnavailableError extends MainstayError {
   readonly retryable = true
 }
 
+/** Another process of this program uses the data directory; nothing was started. */
+export class DirectoryInUseError extends MainstayError {
+  readonly code = 'MS_DIRECTORY_IN_USE'
+  readonly status = 409
+  readonly retryable = false
+}
+
 /** The disk of the database is full or read-only: nothing was changed. */
 export class StoreFullError extends MainstayError {
   readonly code = 'MS_STORE_FULL'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 
-import { StoreUnavailableError } from './errors.ts'
+import { DirectoryInUseError, StoreUnavailableError } from './errors.ts'
 import { SqliteConnection } from './sqlite/connection.ts'
 
 /**
@@ -8,7 +8,7 @@ import { SqliteConnection } from './sqlite/connection.ts'
  * it ends with the process, however the process ends, and no stale lock is ever left over.
  *
  * @returns what releases it
- * @throws StoreUnavailableError when another process has it
+ * @throws DirectoryInUseError when another process has it
  */
 export function lockDirectory(directory: string): Disposable {
   const connection = new SqliteConnection({ path: join(directory, 'process.lock'), busyTimeoutMs: 0 })
@@ -17,7 +17,7 @@ export function lockDirectory(directory: string): Disposable {
   } catch (error) {
     connection.close()
     if (!(error instanceof StoreUnavailableError)) throw error
-    throw new StoreUnavailableError(
+    throw new DirectoryInUseError(
       `Another mainstay process uses the data directory ${directory}. ` +
         `Stop it, or give this one its own with --data-dir.`,
       { cause: error },

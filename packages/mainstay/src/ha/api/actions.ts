@@ -25,14 +25,14 @@ export const ACTIONS: Readonly<Record<Resource, Partial<Record<Verb, Action>>>> 
     index: {
       policy: 'os_masakari_api:extensions:index',
       successStatus: 200,
-      run: async (deps, call) => ({ extensions: visibleExtensions(deps, call) }),
+      run: async (deps, call) => ({ extensions: await visibleExtensions(deps, call) }),
     },
     show: {
       policy: 'os_masakari_api:extensions:detail',
       successStatus: 200,
       run: async (deps, call) => {
         const alias = call.id('extensions')
-        const extension = visibleExtensions(deps, call).find((candidate) => candidate.alias === alias)
+        const extension = (await visibleExtensions(deps, call)).find((candidate) => candidate.alias === alias)
         if (extension === undefined) throw new NotFoundError(`There is no extension ${alias}.`)
         return { extension }
       },
@@ -44,6 +44,6 @@ export const ACTIONS: Readonly<Record<Resource, Partial<Record<Verb, Action>>>> 
   vmoves: vmoveActions,
 }
 
-function visibleExtensions({ authorize }: ActionDeps, { context }: Call): Extension[] {
-  return extensions((alias) => authorize(`os_masakari_api:${alias}:discoverable`, context))
+async function visibleExtensions({ authorize }: ActionDeps, { context }: Call): Promise<Extension[]> {
+  return await extensions(async (alias) => await authorize(`os_masakari_api:${alias}:discoverable`, context))
 }

@@ -15,8 +15,9 @@ export interface Extension extends JsonObject {
 }
 
 /** The extensions whose `discoverable` policy lets the caller see them. */
-export function extensions(isVisible: (alias: string) => boolean): Extension[] {
-  return EXTENSIONS.filter(({ alias }) => isVisible(alias)).map(({ alias, name, description }) => ({
+export async function extensions(isVisible: (alias: string) => Promise<boolean>): Promise<Extension[]> {
+  const visible = await Promise.all(EXTENSIONS.map(async ({ alias }) => await isVisible(alias)))
+  return EXTENSIONS.filter((_, index) => visible[index]).map(({ alias, name, description }) => ({
     name,
     alias,
     description,

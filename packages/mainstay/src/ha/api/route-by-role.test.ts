@@ -173,8 +173,8 @@ async function ask(role: Role, method: string, path: string, body: unknown): Pro
   return (await ha.send(method, path, { headers, ...(body === undefined ? {} : { body }) })).status
 }
 
-function mayDo(role: Role, rule: string): boolean {
-  return policy.authorize(
+async function mayDo(role: Role, rule: string): Promise<boolean> {
+  return await policy.authorize(
     rule,
     requestContext({ requestId: '', timestampMs: 0, roles: [role], isAdmin: role === 'admin' }),
   )
@@ -196,7 +196,7 @@ describe('every route by every role (ha-api 4.3, 5.1)', () => {
   test.each(CASES)('$role may or may not $verb $resource', async ({ resource, verb, action, role }) => {
     const ids = await makeThings()
     const status = await ask(role, METHODS[verb], pathOf(resource, verb, ids), validBody(resource, verb))
-    const expected = role === 'nobody' ? 401 : mayDo(role, action.policy) ? action.successStatus : 403
+    const expected = role === 'nobody' ? 401 : (await mayDo(role, action.policy)) ? action.successStatus : 403
     expect(status).toBe(expected)
   })
 
@@ -216,7 +216,7 @@ describe('every route by every role (ha-api 4.3, 5.1)', () => {
     async ({ resource, verb, action, role }) => {
       await makeThings()
       const status = await ask(role, METHODS[verb], pathOf(resource, verb, MISSING), validBody(resource, verb))
-      const expected = role === 'nobody' ? 401 : mayDo(role, action.policy) ? 404 : 403
+      const expected = role === 'nobody' ? 401 : (await mayDo(role, action.policy)) ? 404 : 403
       expect(status).toBe(expected)
     },
   )

@@ -62,7 +62,7 @@ async function runChecked(
     )
   }
   action.schema?.(version).check(body)
-  if (!deps.authorize(action.policy, context)) throw new ForbiddenError(action.policy)
+  if (!(await deps.authorize(action.policy, context))) throw new ForbiddenError(action.policy)
   const call: Call = {
     context,
     version,

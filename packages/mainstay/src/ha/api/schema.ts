@@ -64,9 +64,23 @@ export function bodySchema<Schema extends TSchema>(schema: Schema): BodySchema<S
       const errors = validator.Errors(body)
       // The parent's error tells more than the same fact said of the member alone ("schema is false").
       const error = errors.find((candidate) => candidate.keyword !== 'boolean') ?? errors[0]
-      throw new BadRequestError(explain(body, error?.instancePath ?? '', error?.message ?? 'is not allowed', error))
+      throw new BadRequestError(explain(body, error?.instancePath ?? '', reasonOf(error), error))
     },
   }
+}
+
+/** What our formats ask for, in words. */
+const FORMAT_TEXTS: Readonly<Record<string, string>> = {
+  'masakari-name': 'must be printable text that neither begins nor ends with white space',
+  'masakari-description': 'must be printable text, on one or several lines',
+  'masakari-date-time': 'must be a date and time of ISO 8601, for example 2026-01-31T12:00:00',
+  'masakari-uuid': 'must be a UUID',
+}
+
+function reasonOf(error: { message?: string; params?: object } | undefined): string {
+  const { params } = error ?? {}
+  const format = params !== undefined && 'format' in params && typeof params.format === 'string' ? params.format : ''
+  return FORMAT_TEXTS[format] ?? error?.message ?? 'is not allowed'
 }
 
 /** The most of a value that an error shows. */

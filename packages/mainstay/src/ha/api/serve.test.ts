@@ -146,6 +146,21 @@ describe('headers and bodies of answers (ha-api 1)', () => {
     }
   })
 
+  test.each([
+    ['/segments', { accept: 'application/json;version=1' }, 200],
+    ['/segments', { 'content-type': 'application/vnd.openstack.masakari+json; version=1' }, 200],
+    ['/segments/', { accept: 'text/html, application/json;version=1;q=0.5' }, 404],
+    ['/', { accept: 'application/json;version=1' }, 200],
+    ['/segments', { accept: 'application/json;version=2' }, 300],
+    ['/segments', { accept: 'application/json;version=11' }, 300],
+    ['/healthcheck', { accept: 'application/json;version=1' }, 200],
+  ])('1 %s with a version among the media types %j: %i', async (path, headers, status) => {
+    const answer = await ask('GET', path, { ...ADMIN, ...headers })
+    expect(answer.status).toBe(status)
+    const isApi = status !== 300 && path !== '/healthcheck'
+    expect(answer.headers['x-openstack-request-id'] !== undefined).toBe(isApi)
+  })
+
   test.each(['PROPFIND', 'TRACE', 'LOCK', 'PATCH'])('%s below /v1 is a 404', async (method) => {
     expect((await ask(method, '/v1/segments', ADMIN)).status).toBe(404)
   })

@@ -9,7 +9,7 @@ import { noauth2, single, type Arrival, type Authenticate } from '../../http/aut
 import { corsHeaders } from '../../http/cors.ts'
 import { IdentityUnavailableError, UnauthorizedError } from '../../http/errors.ts'
 import type { Exchange } from '../../http/exchange.ts'
-import { responseType } from '../../http/media-type.ts'
+import { choosesV1, responseType } from '../../http/media-type.ts'
 import { jsonResponse, withHeaders, type PlainResponse } from '../../http/plain-response.ts'
 import { globalRequestId, newRequestId } from '../../http/request-id.ts'
 import { statusPage, tooLarge } from '../../http/status-page.ts'
@@ -90,9 +90,10 @@ export function serveExchange(deps: ServeDeps): (exchange: Exchange) => Promise<
     const target = parseTarget(exchange.target)
     const base = linkBase(exchange, options)
     const type = { 'Content-Type': responseType(exchange.headers.accept, target.path) }
-    if (target.path === '/') return jsonResponse(200, versionList(base), type)
     if (target.path === '/healthcheck') return healthcheck(options.healthcheckDisableFile)
     if (target.path === '/v1' || target.path.startsWith('/v1/')) return await serveV1(exchange, target)
+    if (choosesV1(exchange.headers)) return await serveV1(exchange, { ...target, path: `/v1${target.path}` })
+    if (target.path === '/') return jsonResponse(200, versionList(base), type)
     return jsonResponse(300, multipleChoices(base, target.rawPath), type)
   }
 }

@@ -5,7 +5,7 @@ import { toJson } from '../../core/json.ts'
  *
  *   rule     = expr | "" (always) | "@" (always) | "!" (never)
  *   expr     = and { "or" and }        and = not { "and" not }        not = [ "not" ] ( "(" expr ")" | check )
- *   check    = "role:" name | "rule:" name | attribute ":" value | literal ":" value
+ *   check    = "role:" name | "rule:" name | attribute ":" value | literal ":" value | ( "http:" | "https:" ) address
  *
  * A value may name attributes of the target: `project_id:%(project_id)s`. The older list form means "or" of "and"s.
  *
@@ -17,6 +17,7 @@ export type Check =
   | { readonly kind: 'not'; readonly check: Check }
   | { readonly kind: 'and' | 'or'; readonly checks: readonly Check[] }
   | { readonly kind: 'role' | 'rule'; readonly name: string }
+  | { readonly kind: 'remote'; readonly url: string }
   | { readonly kind: 'attribute'; readonly attribute: string; readonly value: string }
   | { readonly kind: 'literal'; readonly literal: string; readonly value: string }
 
@@ -35,12 +36,28 @@ export interface Question {
   readonly credentials: Credentials
   /** Finds the rule that another one names. */
   readonly rule: (name: string) => Check | undefined
+  /** What other servers have answered so far, by their address; see {@link AnswerNeeded}. */
+  readonly answers?: ReadonlyMap<string, boolean>
+}
+
+/** A verdict depends on what the server at this address says: ask it, add the answer, and look again. */
+export class AnswerNeeded extends Error {
+  readonly url: string
+
+  constructor(url: string) {
+    super(`The policy asks ${url}.`)
+    this.url = url
+  }
 }
 
 /** Rules that name each other deeper than this go round in circles. */
 const DEEPEST = 50
 
-/** Whether the check lets it pass. A rule that is unknown, or that refers to itself, does not. */
+/**
+ * Whether the check lets it pass. A rule that is unknown, or that refers to itself, does not.
+ *
+ * @throws AnswerNeeded
+ */
 export function isAllowed(check: Check, question: Question, depth = 0): boolean {
   if (depth > DEEPEST) return false
   const inner = (each: Check): boolean => isAllowed(each, question, depth + 1)
@@ -61,6 +78,8 @@ export function isAllowed(check: Check, question: Question, depth = 0): boolean 
     }
     case 'role':
       return hasRole(check.name, question)
+    case 'remote':
+      return remoteAnswer(check.url, question)
     case 'attribute':
       return attributeMatches(check.attribute, check.value, question)
     case 'literal':
@@ -68,6 +87,15 @@ export function isAllowed(check: Check, question: Question, depth = 0): boolean 
     default:
       return check satisfies never
   }
+}
+
+/** An address that names what the target has not is not asked, and does not let it pass. */
+function remoteAnswer(template: string, { target, answers }: Question): boolean {
+  const url = substitute(template, target)
+  if (url === undefined) return false
+  const answer = answers?.get(url)
+  if (answer === undefined) throw new AnswerNeeded(url)
+  return answer
 }
 
 function hasRole(name: string, { target, credentials }: Question): boolean {

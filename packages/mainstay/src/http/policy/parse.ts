@@ -119,7 +119,10 @@ function parseCheck(text: string): Check {
   const value = text.slice(colon + 1)
   if (kind === 'rule' || kind === 'role') return { kind, name: value }
   if (kind === 'http' || kind === 'https') {
-    throw new PolicySyntaxError(`The check "${text}" asks another server, which is not supported.`)
+    if (!URL.canParse(text.replace(/%\([^)]*\)s/g, 'x'))) {
+      throw new PolicySyntaxError(`The check "${text}" is no address. Write for example "http://127.0.0.1:9000/check".`)
+    }
+    return { kind: 'remote', url: text }
   }
   const literal = literalText(kind)
   return literal === undefined ? { kind: 'attribute', attribute: kind, value } : { kind: 'literal', literal, value }

@@ -2,7 +2,8 @@ import type { Clock } from '../../core/clock.ts'
 import type { RequestContext } from '../../core/context.ts'
 import { errorMessage, MainstayError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logging.ts'
-import { isAllowed, type Check, type Credentials } from './check.ts'
+import { askServer, type AskServer } from './ask-server.ts'
+import { AnswerNeeded, isAllowed, type Check, type Credentials, type Question } from './check.ts'
 import { parseRule } from './parse.ts'
 import { fingerprint, readPolicyFiles, type PolicyPaths } from './policy-file.ts'
 
@@ -21,9 +22,15 @@ export interface PolicyDeps {
   readonly paths?: PolicyPaths
   /** How often the files are looked at. */
   readonly recheckMs?: number
+  /** How long a server that a rule asks may take [remote_timeout]. */
+  readonly remoteTimeoutMs?: number
 }
 
 const DEFAULT_RECHECK_MS = 1000
+const DEFAULT_REMOTE_TIMEOUT_MS = 5000
+
+/** The most servers that one verdict may depend on. */
+const MOST_QUESTIONS = 20
 
 /**
  * Who may do what. Files are read again when they change; one that cannot be read any more leaves the rules as they
@@ -35,6 +42,7 @@ export class Policy {
   readonly #deps: PolicyDeps
   readonly #defaults: ReadonlyMap<string, Check>
   readonly #paths: PolicyPaths
+  readonly #ask: AskServer
   #fromFiles: ReadonlyMap<string, Check>
   #fingerprint: string
   #checkedAt: number
@@ -42,6 +50,8 @@ export class Policy {
   /** @throws PolicySyntaxError when a default or a file cannot be read */
   constructor(deps: PolicyDeps) {
     this.#deps = deps
+    const { clock, logger, remoteTimeoutMs: timeoutMs = DEFAULT_REMOTE_TIMEOUT_MS } = deps
+    this.#ask = askServer({ clock, logger, timeoutMs })
     this.#paths = deps.paths ?? { file: null, directories: [] }
     this.#defaults = new Map(Object.entries(deps.defaults).map(([name, rule]) => [name, parseRule(rule)]))
     this.#fingerprint = fingerprint(this.#paths)
@@ -50,23 +60,42 @@ export class Policy {
   }
 
   /**
-   * Whether a rule lets the caller do it. Its target is the caller's own project and user.
+   * Whether a rule lets the caller do it. Its target is the caller's own project and user. The answer is there at once
+   * unless it depends on another server.
    *
    * @throws PolicyNotRegisteredError
    */
-  authorize(rule: string, context: RequestContext): boolean {
+  authorize(rule: string, context: RequestContext): boolean | Promise<boolean> {
     this.#reload()
     if (!this.#defaults.has(rule)) {
       throw new PolicyNotRegisteredError(`The policy rule ${rule} is not registered. Add it to the default rules.`)
     }
-    return isAllowed(
-      { kind: 'rule', name: rule },
-      {
-        target: { project_id: context.projectId, user_id: context.userId },
-        credentials: credentialsOf(context),
-        rule: (name) => this.#fromFiles.get(name) ?? this.#defaults.get(name),
-      },
-    )
+    const fromFiles = this.#fromFiles
+    const question: Question = {
+      target: { project_id: context.projectId, user_id: context.userId },
+      credentials: credentialsOf(context),
+      rule: (name) => fromFiles.get(name) ?? this.#defaults.get(name),
+    }
+    const verdict = verdictOf(rule, question)
+    return typeof verdict === 'boolean' ? verdict : this.#askAround(rule, question, verdict)
+  }
+
+  /** Reads the files again now, whether or not they look changed. */
+  reload(): void {
+    this.#fingerprint = ''
+    this.#checkedAt = Number.NEGATIVE_INFINITY
+    this.#reload()
+  }
+
+  async #askAround(rule: string, question: Question, first: AnswerNeeded): Promise<boolean> {
+    const answers = new Map<string, boolean>()
+    let verdict: boolean | AnswerNeeded = first
+    while (typeof verdict !== 'boolean' && answers.size < MOST_QUESTIONS) {
+      const { target, credentials } = question
+      answers.set(verdict.url, await this.#ask(verdict.url, { rule, target, credentials }))
+      verdict = verdictOf(rule, { ...question, answers })
+    }
+    return verdict === true
   }
 
   #reload(): void {
@@ -82,6 +111,16 @@ export class Policy {
     } catch (error) {
       logger.error({ err: error }, `The rules stay as they were: ${errorMessage(error)}`)
     }
+  }
+}
+
+/** The verdict, or what must be asked before there is one. */
+function verdictOf(rule: string, question: Question): boolean | AnswerNeeded {
+  try {
+    return isAllowed({ kind: 'rule', name: rule }, question)
+  } catch (error) {
+    if (error instanceof AnswerNeeded) return error
+    throw error
   }
 }
 

@@ -116,7 +116,13 @@ async function load(options: AgentOptions): Promise<{ options: MonitorOptions; w
   }
 }
 
+/** @throws InvalidInputError when the endpoint is no address of a web server */
 function v1(endpoint: string): string {
+  if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol)) {
+    throw new InvalidInputError(
+      `The endpoint "${endpoint}" is no URL of a server. Write for example http://127.0.0.1:15868.`,
+    )
+  }
   const base = endpoint.replace(/\/+$/, '')
   return /\/v1(\/|$)/.test(base) ? base : `${base}/v1`
 }

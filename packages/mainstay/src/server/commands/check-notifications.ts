@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
+import { InvalidInputError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logging.ts'
 import { SystemRandom } from '../../core/random.ts'
 import { bridgeRedisFromUrl } from '../../events/compat/bridge-redis.ts'
@@ -37,6 +38,20 @@ export async function checkBroker(config: Config, deps: NeighbourCheckDeps): Pro
   } finally {
     await connection.close()
   }
+}
+
+/**
+ * Connects to the bus that versioned notifications go to. Nothing is made there.
+ *
+ * @returns what a line of `mainstay check` says
+ * @throws when the bus cannot be reached, or no address is given
+ */
+export async function checkBus(config: Config, { logger, signal, timeoutMs }: NeighbourCheckDeps): Promise<string> {
+  const { url, topics } = config.notifications
+  if (url === '') throw new InvalidInputError('notifications.driver is rabbitmq, but notifications.url is empty.')
+  const connection = await rabbitmq({ logger }).connect({ url, timeoutMs, signal })
+  await connection.close()
+  return `connected; topics ${topics.join(', ')}`
 }
 
 /** @throws when Redis cannot be reached */

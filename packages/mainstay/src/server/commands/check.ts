@@ -1,14 +1,15 @@
-import { access, constants } from 'node:fs/promises'
+import { access as mayAccess, constants } from 'node:fs/promises'
 
 import { SystemClock } from '../../core/clock.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { SystemIds } from '../../core/ids.ts'
 import { createLogger } from '../../core/logging.ts'
+import { buildAccess } from '../build-access.ts'
 import { buildCompute, type ComputeDependencies } from '../build-compute.ts'
 import { dataDirectory, openStore, type BuiltStore } from '../build-store.ts'
 import type { Config } from '../config/schema.ts'
 import { checkEventRedis } from './check-event-log.ts'
-import { checkBridgeRedis, checkBroker, type NeighbourCheckDeps } from './check-notifications.ts'
+import { checkBridgeRedis, checkBroker, checkBus, type NeighbourCheckDeps } from './check-notifications.ts'
 import { commandConfig, type ConfigurationOptions } from './command-config.ts'
 
 export interface CheckOptions extends ConfigurationOptions {
@@ -39,11 +40,17 @@ export async function* check(options: CheckOptions): AsyncGenerator<CheckResult>
   yield { name: 'configuration', ok: true, text: options.config ?? 'built-in defaults' }
   yield await attempt('data directory', 'Make it writable, or choose another with --data-dir.', async () => {
     const directory = dataDirectory(config)
-    await access(directory, constants.W_OK)
+    await mayAccess(directory, constants.W_OK)
     return directory
   })
   const logger = createLogger({ ...config.log, level: 'silent' })
   const deps = { clock: new SystemClock(), logger, ids: new SystemIds() }
+  const signIn = 'See that Keystone runs, and the options auth.* and policy.*; the message names what is wrong.'
+  yield await attempt('access', signIn, async () => {
+    const access = buildAccess(config, deps)
+    await access.check({ signal: AbortSignal.any([options.signal, AbortSignal.timeout(CHECK_TIMEOUT_MS)]) })
+    return access.description
+  })
   let built: BuiltStore
   try {
     built = openStore(config, deps)
@@ -74,6 +81,10 @@ export async function* check(options: CheckOptions): AsyncGenerator<CheckResult>
 /** The sources of other programs' events, where they are configured. */
 async function* checkNotifications(config: Config, deps: NeighbourCheckDeps): AsyncGenerator<CheckResult> {
   const { openstack, bridge } = config.events
+  if (config.notifications.driver === 'rabbitmq') {
+    const remedy = 'See that RabbitMQ runs, and that notifications.url has the right user, password and vhost.'
+    yield await attempt('message bus', remedy, async () => await checkBus(config, deps))
+  }
   if (openstack.url !== '') {
     const remedy = 'See that RabbitMQ runs, and that events.openstack.url has the right user, password and vhost.'
     yield await attempt('message broker', remedy, async () => await checkBroker(config, deps))

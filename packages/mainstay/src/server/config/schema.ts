@@ -244,6 +244,11 @@ export const ConfigSchema = Type.Object(
         ca_file: text('Authorities that are trusted for Keystone, PEM; empty for those of the system.', ''),
         insecure: flag('Believes any certificate of Keystone.', false),
         token_cache_ms: count('How long an answer about a token is believed.', 300_000),
+        service_roles: Type.Array(Type.String(), {
+          description:
+            'A service with one of these roles vouches, by X-Service-Token, for users whose token has expired.',
+          default: ['service'],
+        }),
       },
       { ...closed, default: {} },
     ),
@@ -251,6 +256,7 @@ export const ConfigSchema = Type.Object(
       {
         file: text('Rules in the language of oslo.policy; a missing file changes nothing.', ''),
         directories: Type.Array(Type.String(), { description: 'Directories with more of them.', default: [] }),
+        remote_timeout_ms: count('How long a server that a rule asks (http:) may take; then the rule refuses.', 5000),
         roles: Type.Union([Type.Literal('compatible'), Type.Literal('reader-operator')], {
           description:
             'compatible knows admins only, as Masakari does; reader-operator adds a role that reads and one that operates.',
