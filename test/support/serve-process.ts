@@ -68,6 +68,14 @@ export class ServeProcess implements AsyncDisposable {
     if (pid !== undefined) process.kill(pid, name)
   }
 
+  /** What it printed so far. */
+  printed(): string {
+    return this.#server
+      .logs()
+      .map(({ text }) => `${text}\n`)
+      .join('')
+  }
+
   /** Settles when it has ended and all that it printed is read. */
   async ended(): Promise<Ended> {
     const { code } = await this.#server.exit

@@ -144,6 +144,8 @@ export class NativePool {
     const { tasks, metrics, fleet } = this.#parts
     // Before the first cycle, so that nothing is made where it should not be.
     await this.#marks.apply(fleet, this.#enabledSince)
+    // The very first start: clients may come before anybody leads. Later on the leader's rules hold.
+    if ((await this.#parts.store.configuration()).groups.length === 0) await this.#configure()
     if (this.#settings.forecast) await this.#demand.load(this.#parts.store, this.#settings.labels)
     this.watch.on((news) => {
       if (!this.#leads || news.kind !== 'change') return
