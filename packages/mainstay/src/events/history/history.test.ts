@@ -1,4 +1,5 @@
 import { CloudEvent, HTTP } from 'cloudevents'
+import { array, assert, asyncProperty, constantFrom, oneof, string, tuple } from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 import { ManualClock } from '../../core/clock.ts'
@@ -202,6 +203,27 @@ describe('history (R36)', () => {
   ])('R36 refuses %s', async (query) => {
     expect((await get(`/v1/events/history?${query}`)).status).toBe(400)
   })
+})
+
+test('R36 whatever is asked is answered, and never with a fault of ours', async () => {
+  await fill(5)
+  const name = constantFrom('since', 'until', 'order', 'limit', 'format', 'event', 'node', 'severity', 'resource', 'x')
+  const value = oneof(
+    string(),
+    constantFrom(`${epoch}:3`, 'earliest', 'latest', 'desc', '**.end', '5', '2026-11-21T00:00:00Z'),
+  )
+  await assert(
+    asyncProperty(array(tuple(name, value), { maxLength: 6 }), async (pairs) => {
+      const { status } = await get(`/v1/events/history?${new URLSearchParams(pairs).toString()}`)
+      expect([200, 400, 410]).toContain(status)
+    }),
+  )
+  await assert(
+    asyncProperty(string(), async (id) => {
+      const answer = await app.inject({ url: `/v1/events/${encodeURIComponent(id)}` })
+      expect([200, 301, 404, 414]).toContain(answer.statusCode)
+    }),
+  )
 })
 
 describe('who may see what (R31, E-214)', () => {

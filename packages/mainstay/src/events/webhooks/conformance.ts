@@ -1,4 +1,5 @@
 import { CloudEvent, HTTP } from 'cloudevents'
+import { assert, asyncProperty, constantFrom, dictionary, jsonValue, oneof } from 'fast-check'
 import { describe, expect, test, type TestContext } from 'vitest'
 
 import { parseJson, type JsonObject } from '../../core/json.ts'
@@ -552,6 +553,21 @@ export function webhookConformance(name: string, factory: WebhookStoreFactory): 
         },
         { dispatch: { alone: true }, desk: { maxWebhooks: 1 } },
       ),
+    )
+
+    test(
+      'R39 whatever is posted is answered, and never with a fault of ours',
+      on(async ({ node }) => {
+        const member = constantFrom('url', 'filters', 'format', 'secret', 'active', 'since', 'description', 'x')
+        const value = oneof(jsonValue(), constantFrom('http://127.0.0.1:1/', 'native', 'earliest', true, {}))
+        await assert(
+          asyncProperty(dictionary(member, value), constantFrom('POST', 'PATCH'), async (body, method) => {
+            const { status } = await node.call(method, method === 'POST' ? '' : '/x', body)
+            expect([201, 400, 404, 409]).toContain(status)
+          }),
+          { numRuns: 50 },
+        )
+      }),
     )
 
     test(
