@@ -73,6 +73,6 @@ describe('reading frames (R9 … R13, R34)', () => {
         return error instanceof InvalidInputError ? 'refused' : error
       }
     }
-    assert(property(string(), (text) => expect(read(text)).toBeTypeOf('string')))
+    assert(property(string(), (text) => typeof read(text) === 'string'))
   })
 })
