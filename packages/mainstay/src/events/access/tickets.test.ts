@@ -7,7 +7,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../core/clock.ts'
 import { requestContext } from '../../core/context.ts'
 import { SystemIds } from '../../core/ids.ts'
-import { silentLogger } from '../../core/logging.ts'
 import { UnauthorizedError } from '../../http/errors.ts'
 import { SqliteStore, type Store } from '../../store/index.ts'
 import { StoredTickets } from './stored-tickets.ts'
@@ -18,7 +17,7 @@ let store: Store
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'mainstay-tickets-'))
-  store = SqliteStore.open({ path: join(directory, 'tickets.db'), clock: new ManualClock(), logger: silentLogger() })
+  store = SqliteStore.open({ path: join(directory, 'tickets.db'), clock: new ManualClock() })
   await store.migrate()
 })
 

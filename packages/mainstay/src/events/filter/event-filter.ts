@@ -34,8 +34,19 @@ export const EVERYTHING: EventFilter = {
 export const PATTERN_LISTS = ['event_filters', 'node_filters', 'service_filters'] as const
 export const PLAIN_LISTS = ['resource_ids', 'project_ids', 'correlation_ids'] as const
 
+const keys = new WeakMap<EventFilter, string>()
+
 /** Two filters that let the same events pass, whatever the order of their lists, have the same key. */
 export function filterKey(filter: EventFilter): string {
+  let key = keys.get(filter)
+  if (key === undefined) {
+    key = makeKey(filter)
+    keys.set(filter, key)
+  }
+  return key
+}
+
+function makeKey(filter: EventFilter): string {
   const lists = [...PATTERN_LISTS, ...PLAIN_LISTS].map((name) => [name, [...new Set(filter[name])].sort()] as const)
   const lowest = filter.min_severity === 'debug' ? null : filter.min_severity
   return canonicalJson({ ...Object.fromEntries(lists), min_severity: isSeverity(lowest) ? lowest : null })

@@ -66,6 +66,7 @@ const QUERY_NAMES = {
  * @throws InvalidFilterError
  */
 export function parseFilterQuery(query: URLSearchParams, limits: FilterLimits = DEFAULT_FILTER_LIMITS): EventFilter {
+  if (query.size === 0) return EVERYTHING
   const lists = Object.entries(QUERY_NAMES).map(([name, list]) => [list, query.getAll(name)] as const)
   const severities = query.getAll('severity')
   const lowest = severities.map((severity) => severityOf({ min_severity: severity })!)

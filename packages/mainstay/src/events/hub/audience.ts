@@ -3,8 +3,9 @@ import { EVERYTHING, compileFilter, filterKey, type EventFilter, type Matcher } 
 import type { EventRecord } from './event-record.ts'
 import type { Page } from './pages.ts'
 
-/** What of a page a filter lets pass, and how much of the page was looked at. */
+/** What of a page a filter lets pass, beginning after a place, and how much of the page was looked at. */
 interface Selection {
+  readonly after: number
   looked: number
   readonly records: EventRecord[]
 }
@@ -29,13 +30,16 @@ export class Audience {
     this.#accepts = combine(matcher, scope)
   }
 
-  /** The events of a page that this audience receives, in order. */
-  select(page: Page): readonly EventRecord[] {
+  /**
+   * The events of a page that this audience receives, in order, at least those after a place. Who is level with the head
+   * has nothing before it looked at, whatever the filter costs.
+   */
+  select(page: Page, after: number): readonly EventRecord[] {
     const accepts = this.#accepts
     if (accepts === undefined) return page.records
     let selection = this.#selections.get(page)
-    if (selection === undefined) {
-      selection = { looked: 0, records: [] }
+    if (selection === undefined || selection.after > after) {
+      selection = { after, looked: firstAfter(page.records, after), records: [] }
       this.#selections.set(page, selection)
     }
     while (selection.looked < page.records.length) {
@@ -45,6 +49,17 @@ export class Audience {
     }
     return selection.records
   }
+}
+
+/** The index of the first event after a place, the length when there is none. */
+export function firstAfter(records: readonly EventRecord[], position: number): number {
+  let [low, high] = [0, records.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (records[middle]!.event.seq > position) high = middle
+    else low = middle + 1
+  }
+  return low
 }
 
 function combine(matcher: Matcher | undefined, scope: EventScope): Matcher | undefined {

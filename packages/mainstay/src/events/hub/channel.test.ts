@@ -62,12 +62,29 @@ test('R18 an event is held against a filter once, however many listen and ask', 
     channels.acquire({ filter: ports, scope: ALL_EVENTS, dialect: native }),
   )
   pages.append(counted, { keep: true })
-  for (const member of members) member.audience.select(pages.holding(1)!)
+  for (const member of members) member.audience.select(pages.holding(1)!, 0)
   const once = looks
-  for (const member of members) member.audience.select(pages.holding(1)!)
+  for (const member of members) member.audience.select(pages.holding(1)!, 0)
   expect(looks).toBe(once)
   // Its type and its service are looked at when it is prepared, its type once more by the filter.
   expect(once).toBeLessThanOrEqual(9 * 4)
+})
+
+test('E-209 who is level with the head has nothing before it held against a filter', () => {
+  const { pages, channels } = start()
+  pages.append(mixed(1, 60), { keep: true })
+  const { audience } = channels.acquire({ filter: ports, scope: ALL_EVENTS, dialect: native })
+  const page = pages.holding(60)!
+  expect(audience.select(page, 55).map(({ event }) => event.seq)).toEqual([57, 60])
+  // Somebody else who shares the filter stands further back.
+  expect(audience.select(page, 50).map(({ event }) => event.seq)).toEqual([51, 54, 57, 60])
+  pages.append(mixed(61, 63), { keep: true })
+  expect(
+    audience
+      .select(page, 60)
+      .map(({ event }) => event.seq)
+      .at(-1),
+  ).toBe(63)
 })
 
 test('R27 those who stand at the same place with the same counter are given the same bytes', () => {
@@ -120,7 +137,7 @@ test('R31 a scope narrows what a filter lets pass', () => {
   const { pages, channels } = start()
   const channel = channels.acquire({ filter: ports, scope: { all: false, projects: ['even'] }, dialect: native })
   pages.append(mixed(1, 12), { keep: true })
-  expect(channel.audience.select(pages.holding(1)!).map(({ event }) => event.seq)).toEqual([6, 12])
+  expect(channel.audience.select(pages.holding(1)!, 0).map(({ event }) => event.seq)).toEqual([6, 12])
 })
 
 test('R20 what was left out is counted as the audience would have received it', () => {

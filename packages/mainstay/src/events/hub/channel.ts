@@ -1,6 +1,5 @@
-import type { Audience } from './audience.ts'
+import { firstAfter, type Audience } from './audience.ts'
 import type { Dialect, EncodedEvent } from './dialect.ts'
-import type { EventRecord } from './event-record.ts'
 import type { Pages } from './pages.ts'
 
 /** What somebody who stands at one place is given next. */
@@ -60,7 +59,7 @@ export class Channel {
     for (let at = after; at < upTo;) {
       const page = this.#pages.holding(at + 1)
       if (page === undefined) return count
-      const selected = this.audience.select(page)
+      const selected = this.audience.select(page, at)
       count += firstAfter(selected, upTo) - firstAfter(selected, at)
       at = page.last
     }
@@ -75,7 +74,7 @@ export class Channel {
   #cut(position: number): Chunk | undefined {
     const page = this.#pages.holding(position + 1)
     if (page === undefined) return undefined
-    const selected = this.audience.select(page)
+    const selected = this.audience.select(page, position)
     const start = firstAfter(selected, position)
     let end = start
     let bytes = 0
@@ -111,15 +110,4 @@ export class Channel {
     if (this.#chunks.size >= CHUNKS_KEPT) this.#chunks.delete(this.#chunks.keys().next().value!)
     this.#chunks.set(position, chunk)
   }
-}
-
-/** The index of the first event after a place, the length when there is none. */
-function firstAfter(records: readonly EventRecord[], position: number): number {
-  let [low, high] = [0, records.length]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (records[middle]!.event.seq > position) high = middle
-    else low = middle + 1
-  }
-  return low
 }

@@ -2,7 +2,8 @@ import { Type } from 'typebox'
 
 import { ForbiddenError, NotFoundError, requestContextOf, type HttpApp } from '../../http/index.ts'
 import { CLOSE } from './control-frame.ts'
-import type { EventHub, ConnectionFacts } from './hub.ts'
+import type { EventHub } from './hub.ts'
+import type { ConnectionFacts } from './subscribe-request.ts'
 import type { Subscriber } from './subscriber.ts'
 
 const Connection = Type.Object({ id: Type.String({ maxLength: 64 }) })

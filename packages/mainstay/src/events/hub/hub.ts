@@ -1,7 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import { withDeadline } from '../../core/deadline.ts'
 import { errorMessage } from '../../core/errors.ts'
-import type { JsonObject } from '../../core/json.ts'
 import type { Logger } from '../../core/logging.ts'
 import type { Metrics } from '../../core/metrics.ts'
 import { integerBetween, type Random } from '../../core/random.ts'
@@ -12,17 +10,16 @@ import type { Presence } from '../presence.ts'
 import type { EventLog, LogExtent, TailNews, TailPosition } from '../log.ts'
 import { Channels } from './channels.ts'
 import { CLOSE } from './control-frame.ts'
-import type { Outlet } from './dialect.ts'
 import { StreamUnavailableError } from './errors.ts'
 import { HubFigures } from './figures.ts'
 import { LogFollower } from './log-follower.ts'
+import { LogReader } from './log-reader.ts'
 import { DEFAULT_HUB_OPTIONS, type HubOptions } from './options.ts'
 import { Pages } from './pages.ts'
-import { findPlace, helloFrame } from './placement.ts'
-import type { Since } from './since.ts'
+import { helloFrame } from './placement.ts'
 import type { Station } from './station.ts'
+import type { ConnectionFacts, SubscribeRequest } from './subscribe-request.ts'
 import { Subscriber } from './subscriber.ts'
-import type { Subscription } from './subscription.ts'
 
 export interface HubDeps {
   readonly log: EventLog
@@ -32,34 +29,6 @@ export interface HubDeps {
   readonly metrics: Metrics
   /** Told of everybody who comes and goes. */
   readonly presence?: Presence | undefined
-}
-
-/** One client that wants to listen. */
-export interface SubscribeRequest {
-  /** Names the connection, to the client and to whoever looks after the stream. */
-  readonly connectionId: string
-  readonly outlet: Outlet
-  readonly subscription: Subscription
-  readonly since: Since
-  /** What the transport limits, for the `hello`. */
-  readonly limits: JsonObject
-  /** Who it is, for whoever looks after the stream. */
-  readonly client: ClientFacts
-}
-
-/** What is remembered of a connection. */
-export interface ConnectionFacts {
-  readonly connectionId: string
-  readonly client: ClientFacts
-}
-
-/** What is told of a client in the list of connections. Source: event-stream.md R37. */
-export interface ClientFacts {
-  /** Null where nobody is asked who they are. */
-  readonly name: string | null
-  readonly address: string
-  /** What it asked for. */
-  readonly since: string
 }
 
 type PlaceRequest = Omit<SubscribeRequest, 'outlet'>
@@ -79,6 +48,7 @@ export class EventHub {
   readonly #pages: Pages
   readonly #station: Station
   readonly #follower: LogFollower
+  readonly #reader: LogReader
   readonly #tasks: TaskGroup
   readonly #subscribers = new Map<Subscriber, ConnectionFacts>()
   /** Whose place is being looked for. */
@@ -96,6 +66,12 @@ export class EventHub {
     this.#pages = new Pages(deps.log, this.options)
     this.#follower = new LogFollower(deps)
     this.#tasks = new TaskGroup(deps)
+    this.#reader = new LogReader({
+      ...deps,
+      pages: this.#pages,
+      timeoutMs: this.options.readTimeoutMs,
+      signal: this.#tasks.signal,
+    })
     this.#station = this.#makeStation()
   }
 
@@ -202,7 +178,7 @@ export class EventHub {
       get epoch() {
         return hub.position?.epoch ?? ''
       },
-      load: async (seq) => await this.#load(seq),
+      load: async (seq) => await this.#reader.load(seq),
       missing: (subscriber, seq) => void this.#expire(subscriber, seq),
       guarded: (subscriber, work) => this.#guarded(subscriber, work),
       ended: (subscriber) => {
@@ -287,7 +263,7 @@ export class EventHub {
     this.#placing.set(subscriber, request)
     const here = { epoch: this.#epoch ?? '', oldest: this.#oldest, head: this.#pages.head }
     try {
-      const placement = await this.#reading(async () => await findPlace(request.since, here, this.#deps.log))
+      const placement = await this.#reader.place(request.since, here)
       const { extent, start } = placement
       // Whoever was replaced or ended meanwhile is placed by somebody else, or not at all.
       if (this.#placing.get(subscriber) !== request) return
@@ -303,31 +279,11 @@ export class EventHub {
     }
   }
 
-  async #load(seq: number): Promise<boolean> {
-    try {
-      await this.#reading(async (signal) => await this.#pages.load(seq, signal))
-      return true
-    } catch (error) {
-      this.#deps.logger.warn(`A page of the event log could not be read: ${errorMessage(error)}`)
-      return false
-    }
-  }
-
   /** Tells a client that what it still had to read was dropped by the retention. */
   async #expire(subscriber: Subscriber, seq: number): Promise<void> {
-    try {
-      const extent = await this.#reading(async () => await this.#deps.log.extent())
-      if (extent.epoch !== subscriber.epoch || seq >= extent.oldest) return
-      this.#oldest = extent.oldest
-      subscriber.reset('cursor_expired', extent)
-    } catch (error) {
-      this.#deps.logger.warn(`A client waits for the event log: ${errorMessage(error)}`)
-    }
-  }
-
-  async #reading<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { clock } = this.#deps
-    const { readTimeoutMs: timeoutMs } = this.options
-    return await withDeadline({ clock, what: 'Reading the event log', timeoutMs, signal: this.#tasks.signal }, work)
+    const extent = await this.#reader.extent()
+    if (extent === undefined || extent.epoch !== subscriber.epoch || seq >= extent.oldest) return
+    this.#oldest = extent.oldest
+    this.#guarded(subscriber, () => subscriber.reset('cursor_expired', extent))
   }
 }

@@ -7,7 +7,29 @@ export interface Omission {
   readonly to: number
 }
 
-/** Adds to what was left out. */
-export function omit(before: Omission | undefined, more: Omission): Omission {
-  return before === undefined ? more : { dropped: before.dropped + more.dropped, from: before.from, to: more.to }
+/** What a client was not given, until it is told so. */
+export class Omissions {
+  #pending: Omission | undefined
+  #total = 0
+
+  /** How many events were left out in all. */
+  get total(): number {
+    return this.#total
+  }
+
+  /** @returns whether nothing was left out before, since the client was last told */
+  add({ dropped, from, to }: Omission): boolean {
+    const before = this.#pending
+    this.#total += dropped
+    this.#pending =
+      before === undefined ? { dropped, from, to } : { dropped: before.dropped + dropped, from: before.from, to }
+    return before === undefined
+  }
+
+  /** What the client has to be told, once. */
+  take(): Omission | undefined {
+    const pending = this.#pending
+    this.#pending = undefined
+    return pending
+  }
 }

@@ -6,12 +6,14 @@ import type { Channel, Chunk } from './channel.ts'
 import { CLOSE, type ControlFrame, type ResetReason } from './control-frame.ts'
 import type { Outlet } from './dialect.ts'
 import { decideFlow } from './flow.ts'
-import { omit, type Omission } from './omissions.ts'
+import { Omissions } from './omissions.ts'
 import type { Start } from './since.ts'
 import type { Station } from './station.ts'
-import type { SubscriberFigures, SubscriberState, Subscription } from './subscription.ts'
+import { shared, type SubscriberFigures, type SubscriberState, type Subscription } from './subscription.ts'
 import { decideUpkeep, type Upkeep } from './upkeep.ts'
 import { VitalSigns } from './vital-signs.ts'
+
+const TOO_SLOW = { stuck: 'it took nothing for too long', 'too-far-behind': 'it fell too far behind' } as const
 
 /**
  * One client's place in the stream.
@@ -33,6 +35,7 @@ export class Subscriber {
   readonly #station: Station
   readonly #outlet: Outlet
   readonly #signs: VitalSigns
+  readonly #omissions = new Omissions()
   #subscription: Subscription
   #channel: Channel
   #state: SubscriberState = 'starting'
@@ -40,8 +43,6 @@ export class Subscriber {
   #position = 0
   #loading = false
   #sent = 0
-  #dropped = 0
-  #omission: Omission | undefined
   #unsentFrames = 0
   #allowedBehind = 0
   #onFlushed: (() => void) | undefined
@@ -51,7 +52,7 @@ export class Subscriber {
     this.#outlet = outlet
     this.#signs = new VitalSigns(station.clock.monotonic())
     this.#channel = station.channels.acquire(subscription)
-    this.#subscription = shared(subscription, this.#channel)
+    this.#subscription = shared(subscription, this.#channel.audience)
   }
 
   get state(): SubscriberState {
@@ -84,13 +85,13 @@ export class Subscriber {
       behindEvents: this.behindEvents,
       unsentBytes: this.#outlet.unsentBytes,
       sent: this.#sent,
-      dropped: this.#dropped,
+      dropped: this.#omissions.total,
     }
   }
 
   /** Takes its place, says hello and begins. Repeated for a new subscription on the same connection. */
   begin(start: Start, extent: LogExtent, hello: ControlFrame): void {
-    if (this.#ended) return
+    if (this.#state !== 'starting') return
     this.#sent = 0
     this.#takePlace(extent.epoch, start.position)
     this.say(hello)
@@ -119,9 +120,12 @@ export class Subscriber {
   /** Gives as much of what follows its place as the socket may hold. */
   pull(): void {
     const { pages, options, epoch } = this.#station
+    const { policy } = this.#subscription
     if (this.#loading || !this.#sends || this.#epoch !== epoch) return
     while (this.#position < pages.head) {
-      const flow = decideFlow(this.#flowView, options)
+      const { unsentBytes } = this.#outlet
+      const view = { policy, live: this.#state === 'live', unsentBytes, unsentFrames: this.#unsentFrames }
+      const flow = decideFlow(view, options)
       if (flow === 'wait') return this.#fallBehind()
       if (flow === 'skip') return this.#skip()
       if (flow === 'disconnect') return this.#tooSlow('its unsent data reached the hard limit')
@@ -139,7 +143,7 @@ export class Subscriber {
     this.#signs.flushed(this.#station.clock.monotonic())
     this.#onFlushed?.()
     this.#station.guarded(this, () => {
-      if (this.#omission !== undefined && this.#sends) this.#tellOmission(this.#omission)
+      this.#tellOmission()
       this.pull()
     })
   }
@@ -219,17 +223,11 @@ export class Subscriber {
     return this.#state === 'replaying' || this.#state === 'live' || this.#state === 'behind'
   }
 
-  get #flowView(): Parameters<typeof decideFlow>[0] {
-    const { unsentBytes } = this.#outlet
-    const live = this.#state === 'live'
-    return { policy: this.#subscription.policy, live, unsentBytes, unsentFrames: this.#unsentFrames }
-  }
-
   #takePlace(epoch: string, position: number): void {
     this.#epoch = epoch
     this.#position = position
     this.#state = 'replaying'
-    this.#omission = undefined
+    this.#omissions.take()
     this.#allowedBehind = this.behindEvents
     this.#signs.cursor(this.#station.clock.monotonic(), position)
   }
@@ -239,13 +237,13 @@ export class Subscriber {
     const channel = this.#station.channels.acquire(subscription)
     this.#station.channels.release(this.#channel)
     this.#channel = channel
-    this.#subscription = shared(subscription, channel)
+    this.#subscription = shared(subscription, channel.audience)
   }
 
   #give(chunk: Chunk): void {
     this.#position = chunk.to
     if (chunk.count === 0) return
-    if (this.#omission !== undefined) this.#tellOmission(this.#omission)
+    this.#tellOmission()
     this.#outlet.write(chunk.bytes(this.#sent + 1))
     this.#sent += chunk.count
     this.#unsentFrames = this.#outlet.unsentBytes === 0 ? 0 : this.#unsentFrames + chunk.count
@@ -262,17 +260,14 @@ export class Subscriber {
   #skip(): void {
     const to = this.#station.pages.head
     const dropped = this.#channel.count(this.#position, to)
-    if (dropped > 0) {
-      if (this.#omission === undefined) this.#station.figures.slow('drop')
-      this.#dropped += dropped
-      this.#omission = omit(this.#omission, { dropped, from: this.#position + 1, to })
-    }
+    const first = dropped > 0 && this.#omissions.add({ dropped, from: this.#position + 1, to })
+    if (first) this.#station.figures.slow('drop')
     this.#position = to
   }
 
-  #tellOmission(omission: Omission): void {
-    this.#omission = undefined
-    this.say({ type: 'lagged', ...omission })
+  #tellOmission(): void {
+    const omission = this.#sends ? this.#omissions.take() : undefined
+    if (omission !== undefined) this.say({ type: 'lagged', ...omission })
   }
 
   #tooSlow(why: string): void {
@@ -294,28 +289,13 @@ export class Subscriber {
   }
 
   #attend(due: Upkeep): void {
-    switch (due) {
-      case 'stuck':
-        return this.#tooSlow('it took nothing for too long')
-      case 'too-far-behind':
-        return this.#tooSlow('it fell too far behind')
-      case 'expired':
-        return this.end(CLOSE.TOKEN, 'The token has expired.')
-      case 'warn-of-expiry':
-        this.#signs.warnedOfExpiry = true
-        return this.say({ type: 'expiring', expires_at: formatZulu(this.#subscription.expiresAtMs!) })
-      case 'bookmark':
-        return this.bookmark()
-      case 'heartbeat': {
-        const time = formatZulu(this.#station.clock.now())
-        return this.say({ type: 'heartbeat', cursor: this.cursor, time })
-      }
+    if (due === 'stuck' || due === 'too-far-behind') return this.#tooSlow(TOO_SLOW[due])
+    if (due === 'expired') return this.end(CLOSE.TOKEN, 'The token has expired.')
+    if (due === 'bookmark') return this.bookmark()
+    if (due === 'warn-of-expiry') {
+      this.#signs.warnedOfExpiry = true
+      return this.say({ type: 'expiring', expires_at: formatZulu(this.#subscription.expiresAtMs!) })
     }
+    this.say({ type: due, cursor: this.cursor, time: formatZulu(this.#station.clock.now()) })
   }
-}
-
-/** Equal filters are one object, because there are many connections with equal filters. */
-function shared(subscription: Subscription, { audience: { filter, scope } }: Channel): Subscription {
-  const { dialect, policy, continueOnReset, expiresAtMs } = subscription
-  return { dialect, filter, scope, policy, continueOnReset, expiresAtMs }
 }

@@ -26,3 +26,11 @@ export interface SubscriberFigures {
   readonly sent: number
   readonly dropped: number
 }
+
+/** The same, with a filter and a scope that all who want the same refer to: there are many connections. */
+export function shared(
+  { dialect, policy, continueOnReset, expiresAtMs }: Subscription,
+  { filter, scope }: Pick<Subscription, 'filter' | 'scope'>,
+): Subscription {
+  return { dialect, filter, scope, policy, continueOnReset, expiresAtMs }
+}

@@ -47,7 +47,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 export class FrameReader {
   readonly #options: FrameReaderOptions
   readonly #events: FrameEvents
-  readonly #pending: Buffer[] = []
+  #pending: Buffer[] | undefined
   #pendingBytes = 0
   /** How many bytes must have come before it is worth looking again. */
   #neededBytes = SHORTEST_HEADER_BYTES
@@ -68,7 +68,7 @@ export class FrameReader {
     if (this.#dead) return
     this.#pendingBytes += bytes.length
     if (this.#pendingBytes < this.#neededBytes) return this.#wait(bytes)
-    let rest = this.#pending.length === 0 ? bytes : Buffer.concat([...this.#pending, bytes])
+    let rest = this.#pending === undefined ? bytes : Buffer.concat([...this.#pending, bytes])
     this.#forget()
     for (let used = this.#readFrame(rest); used > 0; used = this.#readFrame(rest)) rest = rest.subarray(used)
     if (this.#dead || rest.length === 0) return
@@ -85,11 +85,12 @@ export class FrameReader {
 
   /** Keeps a copy, because what the network gave is part of a much larger piece of memory. */
   #wait(bytes: Buffer): void {
+    this.#pending ??= []
     this.#pending.push(Buffer.from(bytes))
   }
 
   #forget(): void {
-    this.#pending.length = 0
+    this.#pending = undefined
     this.#pendingBytes = 0
     this.#neededBytes = SHORTEST_HEADER_BYTES
   }
