@@ -92,7 +92,7 @@ export class PoolMetrics {
     this.#launchSeconds = metrics.seconds(
       'mainstay_pool_launch_seconds',
       'How long providers took from an attempt to a machine',
-      ['provider'],
+      ['provider', 'image'],
     )
     this.#stepSeconds = metrics.seconds('mainstay_pool_cycle_step_seconds', 'How long the steps of the cycle took', [
       'step',
@@ -176,9 +176,12 @@ export class PoolMetrics {
     }
   }
 
-  attempted(provider: string, tookMs: number, failure: { readonly class: string } | null): void {
-    if (failure === null) this.#launchSeconds.observe({ provider }, tookMs / 1000)
-    else this.#spawnFailures.inc({ provider, class: failure.class })
+  launched(provider: string, image: string, tookMs: number): void {
+    this.#launchSeconds.observe({ provider, image }, tookMs / 1000)
+  }
+
+  providerFailed(provider: string, errorClass: string): void {
+    this.#spawnFailures.inc({ provider, class: errorClass })
   }
 
   limitHit(group: string, limit: SpawnRefusalKind): void {

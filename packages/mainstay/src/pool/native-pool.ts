@@ -94,8 +94,8 @@ export class NativePool {
     this.manager = new PoolManager({ ...parts, waiters: this.#waiters, handOver: this.#handOver.bind(this) })
     this.operator = new PoolOperator(parts)
     const setup = (): PoolSetup => this.#settings.setup
-    const limitHit = metrics.limitHit.bind(metrics)
-    this.#spawner = new Spawner({ ...parts, setup, limitHit }, options.spawner)
+    const told = { limitHit: metrics.limitHit.bind(metrics), launched: metrics.launched.bind(metrics) }
+    this.#spawner = new Spawner({ ...parts, ...told, setup }, options.spawner)
     this.master = new PoolMaster(
       {
         ...parts,

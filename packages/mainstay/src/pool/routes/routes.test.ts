@@ -395,5 +395,6 @@ const FIGURES = [
   'mainstay_pool_checks_total{group="g",result="passed"}',
   'mainstay_pool_cycle_step_seconds_count{step="spawn"}',
   'mainstay_pool_wanted_idle_vms{label="g"} 1',
+  'mainstay_pool_launch_seconds_count{provider="sim",image=""}',
   'mainstay_pool_provider_up{provider="sim"} 1',
 ]

@@ -22,6 +22,8 @@ export interface SpawnerDeps {
   readonly setup: () => PoolSetup
   /** Told of a spawn that a limit of the store forbade. */
   readonly limitHit: (group: string, kind: SpawnRefusalKind) => void
+  /** Told of a machine that was made: by whom, from what, and how long that took in milliseconds. */
+  readonly launched?: (provider: string, image: string, tookMs: number) => void
 }
 
 export interface SpawnerOptions {
@@ -138,8 +140,9 @@ export class Spawner {
     { providers, profile }: GroupSetup,
     { signal, again }: { readonly signal: AbortSignal; readonly again: boolean },
   ): Promise<void> {
-    const { store, clock, fleet } = this.#deps
+    const { store, clock, fleet, launched } = this.#deps
     const { name, group, createdAt } = vm
+    let askedAt = clock.now()
     let asked = vm.provider ?? ''
     const note = async (providerId: string | null): Promise<void> => {
       await store.building({ name, provider: asked, providerId, now: clock.now() })
@@ -160,11 +163,13 @@ export class Spawner {
           first: again ? vm.provider : null,
           onAttempt: async (provider) => {
             asked = provider
+            askedAt = clock.now()
             await note(null)
           },
         },
       )
       machine = made.machine
+      launched?.(made.provider, profile['image'] ?? profile['template'] ?? '', clock.now() - askedAt)
       this.#faults.forget(group)
       await this.#arrived(name, machine)
     } catch (error) {

@@ -47,7 +47,9 @@ export async function startNativePool(
     clock,
     random,
     listener: {
-      attempted: ({ provider, tookMs, failure }) => metrics.attempted(provider, tookMs, failure),
+      attempted: ({ provider, failure }) => {
+        if (failure !== null) metrics.providerFailed(provider, failure.class)
+      },
       disabled: (provider, because) => {
         logger.error(
           { provider },
