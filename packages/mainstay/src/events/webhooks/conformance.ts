@@ -114,6 +114,22 @@ export function webhookConformance(name: string, factory: WebhookStoreFactory): 
     )
 
     test(
+      'R31 E-214 only what whoever made it may see arrives, whatever the filter says',
+      on(async ({ lab, node, hook }) => {
+        const { id } = await node.add(hook.url, { active: false, filters: { project_ids: ['p-1', 'p-2'] } })
+        const scope = '{"all":false,"projects":["p-1"]}'
+        await lab.store.write(async (queries) => {
+          await queries.updateTable('webhooks').set({ scope }).where('id', '=', id).execute()
+        })
+        await node.call('PATCH', `/${id}`, { active: true })
+        expect((await node.show(id))['projects']).toEqual(['p-1'])
+        for (const project_id of ['p-2', null, 'p-3']) await lab.happen(1, { project_id })
+        const wanted = await lab.happen(2, { project_id: 'p-1' })
+        await seen(hook, wanted)
+      }),
+    )
+
+    test(
       'E-217 as CloudEvents, which the official SDK takes',
       on(async ({ lab, node, hook }) => {
         const { secret } = await node.add(hook.url, { format: 'cloudevents' })
