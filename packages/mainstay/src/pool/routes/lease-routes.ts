@@ -87,11 +87,11 @@ export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPoll
     '/api/v1/pools/vms/:name/heartbeat',
     { schema: { params: Name, body: TokenBody, description: 'Prolongs a lease.' } },
     async ({ params, body }) => {
-      const now = clock.now()
       const { expiresAt, preemptAt } = await counted(
         'heartbeat',
         async () => await manager.heartbeat({ ...params, ...body }),
       )
+      const now = clock.now()
       return { expiresInMs: expiresAt - now, preemptInMs: preemptAt === null ? null : Math.max(0, preemptAt - now) }
     },
   )
