@@ -170,11 +170,13 @@ describe('several nodes on one log', { timeout: 180_000 }, () => {
     using slow = new Follower('since=earliest')
     const client = await slow.connect(() => node.url)
     const { connection_id: id } = await client.hello()
-    client.socket.pause()
     const state = async (): Promise<string | undefined> => {
       const listed = (await (await fetch(`${node.url}/v1/events/connections`)).json()) as { connections: Listed[] }
       return listed.connections.find((each) => each.id === id)?.state
     }
+    // While it replays, it is not behind yet: it stops once it has all there is.
+    await waitUntil(async () => (await state()) === 'live', { ...PATIENCE, what: 'it to be live' })
+    client.socket.pause()
     await waitUntil(async () => (await state()) === 'behind', { ...PATIENCE, what: 'the server to notice' })
     await reporter.more(100)
     await reporter.stop()

@@ -11,18 +11,39 @@ export const DEFAULT_MAX_EVENT_BYTES = 1024 * 1024
 const MAX_MEMBER_LENGTH = 1024
 
 /**
+ * The longest texts that patterns are held against: matching costs the product of both lengths, and no sender may make it
+ * dear for everybody who listens. No host name and no type of any service is as long; the payload keeps what was sent.
+ */
+export const MAX_MATCHED_LENGTH = 255
+
+/**
  * What the log is given of an event: without secrets (R32), within the limit (11.9). A payload that is too big is
  * replaced by its size and the address of the event; the members that filters look at stay.
  */
 export function prepareEvent(event: NewStreamEvent, maxBytes = DEFAULT_MAX_EVENT_BYTES): NewStreamEvent {
   const data = redact(event.data)
   const sourceId = plainId(event.source_event_id)
-  const changed = data !== event.data || sourceId !== event.source_event_id
-  const redacted = changed ? { ...event, data, source_event_id: sourceId } : event
+  const matched = matchable(event)
+  const changed = data !== event.data || sourceId !== event.source_event_id || matched !== event
+  const redacted = changed ? { ...matched, data, source_event_id: sourceId } : event
   if (bytesAtMost(redacted as unknown as JsonObject) <= maxBytes) return redacted
   const size = Buffer.byteLength(storedText(redacted))
   if (size <= maxBytes) return redacted
   return shortened({ ...redacted, data: truncated(event, size) })
+}
+
+function matchable(event: NewStreamEvent): NewStreamEvent {
+  const { event_type: type, node_name: node, service_type: service, canonical_service: canonical } = event
+  const longest = Math.max(type.length, node?.length ?? 0, service.length, canonical.length)
+  if (longest <= MAX_MATCHED_LENGTH) return event
+  const cut = (text: string): string => text.slice(0, MAX_MATCHED_LENGTH).toWellFormed()
+  return {
+    ...event,
+    event_type: cut(type),
+    node_name: node === null ? null : cut(node),
+    service_type: cut(service),
+    canonical_service: cut(canonical),
+  }
 }
 
 /** An id that every store keeps as it is; what a sender may have made too long or of strange characters is hashed. */

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 
 import type { Json, JsonObject } from '../core/json.ts'
 import { toJson } from '../core/json.ts'
-import { prepareEvent } from './prepare-event.ts'
+import { globMatches } from './filter/pattern.ts'
+import { MAX_MATCHED_LENGTH, prepareEvent } from './prepare-event.ts'
 import { redact } from './redact.ts'
 import { storedText } from './stored-event.ts'
 import { newEvent } from './testing/new-event.ts'
@@ -103,6 +104,18 @@ describe('the size of an event (11.9)', () => {
     expect(storedText(stored).length).toBeLessThan(10_000)
   })
 
+  test('E-209 names that patterns are held against are cut to a length that no pattern makes dear', () => {
+    const data = { node: 'n'.repeat(100_000) }
+    const stored = prepareEvent(newEvent(1, { node_name: data.node, event_type: 't.'.repeat(5000), data }))
+    expect([stored.node_name?.length, stored.event_type.length]).toEqual([MAX_MATCHED_LENGTH, MAX_MATCHED_LENGTH])
+    expect(stored.data).toEqual(data)
+    const longest = 256
+    // The dearest pattern there can be reads each letter of the text once for each of its own.
+    const text = countingLetters('a'.repeat(MAX_MATCHED_LENGTH))
+    expect(globMatches(`*${'a'.repeat(longest - 2)}b`, text)).toBe(false)
+    expect(text.reads).toBeLessThanOrEqual(MAX_MATCHED_LENGTH * longest)
+  })
+
   test.each([100, 100_000, 1_000_000])('%i bytes are left as they are', (size) => {
     const event = newEvent(1, { data: { text: 'x'.repeat(size) } })
     expect(prepareEvent(event)).toBe(event)
@@ -120,3 +133,14 @@ describe('the id of the source', () => {
     },
   )
 })
+
+function countingLetters(text: string): { readonly length: number; reads: number; charCodeAt(at: number): number } {
+  return {
+    length: text.length,
+    reads: 0,
+    charCodeAt(at: number): number {
+      this.reads += 1
+      return text.charCodeAt(at)
+    },
+  }
+}

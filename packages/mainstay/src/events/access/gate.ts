@@ -103,7 +103,7 @@ export class Gate {
     }
     if (isOriginAllowed(origin, { allowed: allowedOrigins, local })) return
     throw new StreamForbiddenError(
-      `Pages of ${origin} may not open the event stream. Add it to events.allowed_origins if they should.`,
+      `Pages of ${origin} may not open the event stream. Add it to events.stream.allowed_origins if they should.`,
     )
   }
 
