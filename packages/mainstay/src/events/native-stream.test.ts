@@ -304,4 +304,10 @@ describe('subprotocols and compression', () => {
     compressed.say({ action: 'set_filters', event_filters: texts })
     await compressed.until('the answer', (each) => each.control('filter_update').length === 1)
   })
+
+  test('R26 11.9 what becomes longer than 64 KiB when it is inflated closes with 1009', async () => {
+    const client = await lab.listen({ compression: true })
+    client.say(`{"action":"${'x'.repeat(200_000)}"}`)
+    expect(await client.untilClosed()).toMatchObject({ code: 1009 })
+  })
 })

@@ -29,6 +29,8 @@ export interface StreamOptions {
   readonly ticketLifetimeMs: number
   /** Origins whose pages may open a stream, beside the server's own. */
   readonly allowedOrigins: readonly string[]
+  /** Whether a proxy stands before this server, whose word in `X-Forwarded-For` is believed. */
+  readonly behindProxy: boolean
   /** Whether nobody is asked who they are. */
   readonly anonymous: boolean
   /** How long checking a token may take. */
@@ -50,6 +52,7 @@ export const DEFAULT_STREAM_OPTIONS: StreamOptions = {
   closeTimeoutMs: 2000,
   ticketLifetimeMs: 30_000,
   allowedOrigins: [],
+  behindProxy: false,
   anonymous: false,
   authenticationTimeoutMs: 10_000,
 }

@@ -119,11 +119,11 @@ export class StreamService {
       ticketRoutes(routes, { tickets: this.#tickets, clock })
       connectionRoutes(routes, this.hub)
     })
-    const { filter, sseGzip: gzip, sseRetryMs: retryMs, closeTimeoutMs } = this.#options
+    const { filter, sseGzip: gzip, sseRetryMs: retryMs, closeTimeoutMs, behindProxy } = this.#options
     await registerSse(
       app,
       { hub: this.hub, gate: this.#gate, limits: this.#limits, clock, ids, logger },
-      { formats: [nativeFormat, this.#cloudEvents], filter, gzip, retryMs, closeTimeoutMs },
+      { formats: [nativeFormat, this.#cloudEvents], filter, gzip, retryMs, closeTimeoutMs, behindProxy },
     )
   }
 

@@ -8,6 +8,7 @@ import { BadRequestError } from '../../http/errors.ts'
 import { registerNative, type HttpApp } from '../../http/index.ts'
 import { giveUpPlace } from '../../http/request-limits.ts'
 import { parseTarget } from '../../http/target.ts'
+import { clientAddress } from '../access/client-address.ts'
 import type { ConnectionLimits } from '../access/connection-limits.ts'
 import type { Gate, Listener } from '../access/gate.ts'
 import { knockOf } from '../access/knock.ts'
@@ -36,6 +37,8 @@ export interface SseOptions {
   /** What `format=` may say; the first one is spoken unless it says anything. */
   readonly formats: readonly [Format, ...Format[]]
   readonly filter: FilterLimits
+  /** Whether the last word of `X-Forwarded-For` is believed. */
+  readonly behindProxy: boolean
   /** Whether a client that takes gzip gets it. */
   readonly gzip: boolean
   /** How long a browser waits before it comes back. */
@@ -80,7 +83,7 @@ async function serve(
   const listener = await gate.admit(knockOf(request.raw, query))
   const { socket } = request.raw
   if (socket.destroyed) return
-  const address = socket.remoteAddress ?? 'unknown'
+  const address = clientAddress(request.raw, options)
   const leave = limits.enter({ address, principal: listener.name })
   // From here on the socket is ours: what the framework knows of the request must not hold a place that others need.
   void reply.hijack()

@@ -4,6 +4,7 @@ import type { JsonObject } from '../../core/json.ts'
 import type { Logger } from '../../core/logging.ts'
 import { BadRequestError } from '../../http/errors.ts'
 import type { ConnectionLimits } from '../access/connection-limits.ts'
+import { clientAddress } from '../access/client-address.ts'
 import { BEARER_PROTOCOL } from '../access/credentials.ts'
 import type { Gate, Listener } from '../access/gate.ts'
 import { MessageRate } from '../access/message-rate.ts'
@@ -69,6 +70,8 @@ export interface WebSocketOptions {
   readonly messages: { readonly limit: number; readonly windowMs: number }
   readonly filter: FilterLimits
   readonly compression: boolean
+  /** Whether the last word of `X-Forwarded-For` is believed. */
+  readonly behindProxy: boolean
   readonly pingAfterMs: number
   readonly pongTimeoutMs: number
   readonly closeTimeoutMs: number
@@ -102,7 +105,7 @@ export function webSocketEndpoint(
     const choice = protocol === undefined ? endpoint.plain : endpoint.protocols[protocol]!
     const dialect = compression ? choice.compressed : choice.plain
     const wishes = wishesOf(endpoint.obeyQuery ? query : new URLSearchParams(), options.filter)
-    const remoteAddress = request.socket.remoteAddress ?? 'unknown'
+    const remoteAddress = clientAddress(request, options)
     const listener = await deps.gate.admit(knockOf(request, query, offered))
     if (upgrade.socket.destroyed) return
     const leave = deps.limits.enter({ address: remoteAddress, principal: listener.name })

@@ -71,6 +71,7 @@ function streamOptions(config: Config): StreamOptions {
     closeTimeoutMs: stream.close_timeout_ms,
     ticketLifetimeMs: stream.ticket_lifetime_ms,
     allowedOrigins: stream.allowed_origins,
+    behindProxy: stream.behind_proxy,
     anonymous: auth.strategy === 'noauth2',
     authenticationTimeoutMs: DEFAULT_STREAM_OPTIONS.authenticationTimeoutMs,
   }

@@ -17,6 +17,10 @@ export const StreamSection = Type.Object(
         'Whether clients of /v1/events/openstack prove who they are; with none, everybody who reaches it sees all events.',
       default: 'token',
     }),
+    behind_proxy: flag(
+      'A proxy stands before this server: the last word of X-Forwarded-For is where a client is.',
+      STREAM.behindProxy,
+    ),
     ticket_lifetime_ms: count('How long a ticket is good for.', STREAM.ticketLifetimeMs, 1),
     max_connections: count('The most connections of this node.', connections.perNode, 1),
     max_connections_per_address: count('The most of one address.', connections.perAddress, 1),
