@@ -114,6 +114,7 @@ test('check finds everything usable where it is', { timeout: TIMEOUT_MS }, async
   expect(outcome.stdout.split('\n').map((line) => line.split(/ {2,}/, 2).join(' '))).toEqual([
     'ok configuration',
     'ok data directory',
+    'ok access',
     'ok database',
     'ok compute (simulated)',
     '',

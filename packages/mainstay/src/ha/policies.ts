@@ -19,6 +19,12 @@ const EVERYBODY: Readonly<Record<string, string>> = {
   'os_masakari_api:versions:discoverable': '@',
 }
 
+/** What is not Masakari's: recoveries as they are, and what a person may do to one that runs or is held. */
+const RECOVERIES: Readonly<Record<string, readonly string[]>> = {
+  compatible: ['rule:admin_api', 'rule:admin_api'],
+  'reader-operator': ['rule:admin_api or role:reader or role:operator', 'rule:admin_api or role:operator'],
+}
+
 const READING = ['index', 'detail', 'discoverable']
 
 /** What a person on duty does; making and removing segments stays with admins. */
@@ -38,7 +44,13 @@ const OPERATING = new Set([
  *   project unless that implied role is removed, so whoever switches this on should look at that first.
  */
 export function defaultRules(roles: 'compatible' | 'reader-operator' = 'compatible'): Record<string, string> {
-  const rules: Record<string, string> = { ...BASE, ...EVERYBODY }
+  const [read = '!', operate = '!'] = RECOVERIES[roles] ?? []
+  const rules: Record<string, string> = {
+    ...BASE,
+    ...EVERYBODY,
+    'mainstay:recoveries:read': read,
+    'mainstay:recoveries:operate': operate,
+  }
   for (const [resource, verbs] of Object.entries(OPERATIONS)) {
     for (const verb of verbs) rules[`os_masakari_api:${resource}:${verb}`] = ruleFor(resource, verb, roles)
   }

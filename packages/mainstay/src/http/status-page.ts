@@ -16,7 +16,7 @@ const TITLES: Readonly<Record<number, string>> = { 413: 'Request Entity Too Larg
 export function statusPage(status: number, sentence: string, accept: string | undefined): PlainResponse {
   const title = TITLES[status] ?? STATUS_CODES[status] ?? 'Error'
   const line = `${status} ${title}`
-  const kind = bestOffer(accept, ['text/html', 'application/json'])
+  const kind = bestOffer(accept, ['text/html', 'application/json'], { exactly: true })
   if (kind === 'application/json') {
     return {
       status,

@@ -1,7 +1,6 @@
 import { Type } from 'typebox'
 
-import { requestContextOf, type HttpApp } from '../http/index.ts'
-import { ForbiddenError } from '../http/index.ts'
+import { ForbiddenError, requestContextOf, type Authorize, type HttpApp } from '../http/index.ts'
 import type { RecoveryDesk } from './operate.ts'
 
 const STATUSES = ['pending', 'running', 'waiting', 'held', 'completed', 'failed', 'cancelled'] as const
@@ -27,9 +26,42 @@ const DeathAssertion = Type.Object(
 
 const DEFAULT_LIMIT = 100
 
-/** The native routes of recoveries. Everything that changes something needs an admin. */
-export function recoveryRoutes(app: HttpApp, desk: RecoveryDesk): void {
-  app.get('/api/v1/recoveries', { schema: { querystring: ListQuery } }, async ({ query }) => {
+/** What the OpenAPI document says of each route. */
+const told = {
+  list: { description: 'Recoveries, the newest first. Policy rule: mainstay:recoveries:read' },
+  show: {
+    description: 'One recovery with its timeline, decisions and steps. Policy rule: mainstay:recoveries:read',
+  },
+  cancel: {
+    description: 'Stops a recovery where it is; nothing is undone. Policy rule: mainstay:recoveries:operate',
+  },
+  approve: { description: 'Lets a recovery go on that waits for a person. Policy rule: mainstay:recoveries:operate' },
+  retry: {
+    description: 'Has a held recovery try once more to prove the host dead. Policy rule: mainstay:recoveries:operate',
+  },
+  fence: {
+    description:
+      'Records that a named person has seen that a host is dead; recoveries that are held for it go on. ' +
+      'Policy rule: mainstay:recoveries:operate',
+  },
+} as const
+
+/** The policy rules of recoveries. */
+const READ = 'mainstay:recoveries:read'
+const OPERATE = 'mainstay:recoveries:operate'
+
+/** The native routes of recoveries. Who may do what is said by two policy rules. */
+export function recoveryRoutes(app: HttpApp, { desk, authorize }: { desk: RecoveryDesk; authorize: Authorize }): void {
+  /** @throws ForbiddenError */
+  async function require(rule: string, request: AnyRequest): Promise<string> {
+    const context = requestContextOf(request)
+    if (!(await authorize(rule, context))) throw new ForbiddenError(rule)
+    return context.userName ?? context.userId ?? 'an admin'
+  }
+
+  app.get('/api/v1/recoveries', { schema: { ...told.list, querystring: ListQuery } }, async (request) => {
+    await require(READ, request)
+    const { query } = request
     const { limit = String(DEFAULT_LIMIT), status, host } = query
     const filter = {
       limit: Number(limit),
@@ -39,32 +71,38 @@ export function recoveryRoutes(app: HttpApp, desk: RecoveryDesk): void {
     return { recoveries: await desk.list(filter) }
   })
 
-  app.get('/api/v1/recoveries/:id', { schema: { params: Id } }, async ({ params }) => await desk.show(params.id))
-
-  app.post('/api/v1/recoveries/:id/cancel', { schema: { params: Id, body: Reason } }, async (request) => {
-    return await desk.cancel(request.params.id, { reason: request.body.reason, by: adminOf(request) })
+  app.get('/api/v1/recoveries/:id', { schema: { ...told.show, params: Id } }, async (request) => {
+    await require(READ, request)
+    return await desk.show(request.params.id)
   })
 
-  app.post('/api/v1/recoveries/:id/approve', { schema: { params: Id, body: Reason } }, async (request) => {
-    adminOf(request)
-    return await desk.approve(request.params.id)
+  app.post(
+    '/api/v1/recoveries/:id/cancel',
+    { schema: { ...told.cancel, params: Id, body: Reason } },
+    async (request) => {
+      return await desk.cancel(request.params.id, { reason: request.body.reason, by: await require(OPERATE, request) })
+    },
+  )
+
+  app.post(
+    '/api/v1/recoveries/:id/approve',
+    { schema: { ...told.approve, params: Id, body: Reason } },
+    async (request) => {
+      await require(OPERATE, request)
+      return await desk.approve(request.params.id)
+    },
+  )
+
+  app.post('/api/v1/recoveries/:id/retry', { schema: { ...told.retry, params: Id, body: Reason } }, async (request) => {
+    return await desk.retry(request.params.id, { reason: request.body.reason, by: await require(OPERATE, request) })
   })
 
-  app.post('/api/v1/recoveries/:id/retry', { schema: { params: Id, body: Reason } }, async (request) => {
-    return await desk.retry(request.params.id, { reason: request.body.reason, by: adminOf(request) })
-  })
-
-  app.post('/api/v1/fences', { schema: { body: DeathAssertion } }, async (request) => {
+  app.post('/api/v1/fences', { schema: { ...told.fence, body: DeathAssertion } }, async (request) => {
     const { host, reason, assertedBy } = request.body
-    const user = adminOf(request)
+    const user = await require(OPERATE, request)
     const by = assertedBy === user ? user : `${assertedBy} (as ${user})`
     return { host, assertedBy: by, recoveries: await desk.assertDead({ host, reason, by }) }
   })
 }
 
-/** Who asks, if they may. @throws ForbiddenError */
-function adminOf(request: Parameters<typeof requestContextOf>[0]): string {
-  const { isAdmin, userName, userId } = requestContextOf(request)
-  if (!isAdmin) throw new ForbiddenError('mainstay:recoveries:update')
-  return userName ?? userId ?? 'an admin'
-}
+type AnyRequest = Parameters<typeof requestContextOf>[0]

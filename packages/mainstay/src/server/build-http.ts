@@ -46,7 +46,7 @@ export async function buildHttp(parts: Parts, access: Access, { stream, webhooks
   const desk = new RecoveryDesk({ store, clock, ids, poke: wake })
   const native = { clock, logger, authenticate: access.authenticate }
   await registerNative(app, native, (routes) => {
-    recoveryRoutes(routes, desk)
+    recoveryRoutes(routes, { desk, authorize: access.authorize })
     if (pool !== null) poolRoutes(routes, pool.routes)
     if (parts.compute.simulated !== null) simulationRoutes(routes, parts.compute.simulated)
   })

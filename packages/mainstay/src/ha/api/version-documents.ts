@@ -38,7 +38,7 @@ export function multipleChoices(base: string, path: string): JsonObject {
       {
         id: 'v1.0',
         status: 'CURRENT',
-        links: [{ rel: 'self', href: `${base}/v1${path}` }],
+        links: [{ rel: 'self', href: `${base}/v1${path.replace(/\/+$/, '')}` }],
         'media-types': MEDIA_TYPES,
       },
     ],
