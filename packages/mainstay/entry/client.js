@@ -1,0 +1,51 @@
+import { existsSync, realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+// A published package holds compiled files, because Node strips no types under node_modules. Browsers get those directly.
+const source = fileURLToPath(new URL('../src/client/index.ts', import.meta.url))
+const useSource = existsSync(source) && !/[\\/]node_modules[\\/]/.test(realpathSync(source))
+
+export const {
+  DEFAULT_MICROVERSION,
+  DEFAULT_PAGE_SIZE,
+  DEFAULT_RECONNECT,
+  DEFAULT_TIMEOUT_MS,
+  EVENTS_PATH,
+  EventStream,
+  FENCES_PATH,
+  FINAL_NOTIFICATION_STATUSES,
+  FINAL_RECOVERY_STATUSES,
+  LeaseLostError,
+  LeasePreemptedError,
+  MainstayApiError,
+  NOTIFICATION_STATUSES,
+  NOTIFICATION_TYPES,
+  POOL_PATHS,
+  PoolLease,
+  RECOVERY_METHODS,
+  RECOVERY_PHASES,
+  RECOVERY_STATUSES,
+  STREAM_DEFAULTS,
+  ServerUnreachableError,
+  StreamRefusedError,
+  Transport,
+  UnexpectedAnswerError,
+  VMOVE_STATUSES,
+  VMOVE_TYPES,
+  VM_STATES,
+  WEBHOOKS_PATH,
+  WEBHOOK_FORMATS,
+  connectionPath,
+  createClient,
+  fixedToken,
+  hostPath,
+  hostsPath,
+  notificationPath,
+  openEventStream,
+  poolPath,
+  recoveryActionPath,
+  redeliverPath,
+  segmentPath,
+  vmPath,
+  webhookPath,
+} = await (useSource ? import('../src/client/index.ts') : import('../dist/client/index.js'))
