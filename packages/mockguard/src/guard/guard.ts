@@ -223,7 +223,7 @@ export class Guard {
   }
 
   /** `last`: no further test of this file will run, so the runner will undo nothing any more. */
-  endTest(test: TestRef, options: { last: boolean; concurrent?: boolean }): Leak[] {
+  endTest(test: TestRef, options: { last: () => boolean; concurrent?: boolean }): Leak[] {
     const nested = this.#nest.at(-1)?.test.id === test.id && this.#running === this.#nest.length
     this.#running -= 1
     const alone = nested && options.concurrent !== true
@@ -250,7 +250,7 @@ export class Guard {
     const kept: Leak[] = []
     for (const leak of fresh) {
       const undoneBy = this.#undoneBy(leak)
-      if (undoneBy !== null && this.#adapter.undoneBetweenTests.has(undoneBy) && !options.last)
+      if (undoneBy !== null && this.#adapter.undoneBetweenTests.has(undoneBy) && !options.last())
         this.#deferred.push({ leak, test })
       else kept.push(leak)
     }
@@ -303,10 +303,11 @@ export class Guard {
   }
 
   #changes(everything = true): Leak[] {
-    const slots = foldTimers(this.tracker, this.#slots.changes({ everything }), (change) =>
-      changeLeak(this.tracker, change),
-    )
-    const states = this.#sensors.flatMap((sensor) => sensor.changes()).map((change) => stateLeak(this.tracker, change))
+    const changed = this.#slots.changes({ everything })
+    const stateChanges = this.#sensors.flatMap((sensor) => sensor.changes())
+    if (changed.length === 0 && stateChanges.length === 0) return []
+    const slots = foldTimers(this.tracker, changed, (change) => changeLeak(this.tracker, change))
+    const states = stateChanges.map((change) => stateLeak(this.tracker, change))
     const leaks: Leak[] = []
     for (const leak of [...slots, ...states]) {
       let keys = this.#first.get(leak.owner)

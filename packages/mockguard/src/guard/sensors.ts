@@ -80,6 +80,7 @@ export class ListenerSensor implements Sensor {
   changes(): StateChange[] {
     const changes: StateChange[] = []
     for (const [target, entry] of this.#seen) {
+      if (hasSame(target, entry.listeners)) continue
       const now = listenersOf(target)
       for (const [event, listeners] of now) {
         const before = entry.listeners.get(event) ?? []
@@ -116,6 +117,27 @@ function listenerChange(target: object, path: string, event: Key, listener: List
  * no leak, and without its listener the writer would wait for ever. `internalMessage` is how Node's own processes talk.
  */
 const unwatchedEvents = new Set<Key>(['newListener', 'removeListener', 'drain', 'internalMessage'])
+
+/** Nearly always so, and said without making anything. */
+function hasSame(target: object, known: ReadonlyMap<Key, readonly Listener[]>): boolean {
+  const events = ownData(target, '_events')
+  if (typeof events !== 'object' || events === null) return known.size === 0
+  let watched = 0
+  for (const event of nativeReflect.ownKeys(events)) {
+    if (unwatchedEvents.has(event)) continue
+    const before = known.get(event)
+    const now = ownData(events, event)
+    if (now === undefined) continue
+    if (before === undefined) return false
+    if (isArray(now) ? !isSameList(before, now) : before.length !== 1 || before[0] !== now) return false
+    watched += 1
+  }
+  return watched === known.size
+}
+
+function isSameList(before: readonly Listener[], now: readonly unknown[]): boolean {
+  return now.length === before.length && before.every((one, at) => one === now[at])
+}
 
 function listenersOf(target: object): Map<Key, readonly Listener[]> {
   const found = new Map<Key, readonly Listener[]>()

@@ -69,7 +69,7 @@ export class Session {
   }
 
   /** The error a test has to fail with, or null. */
-  afterTest(test: TestRef, options: { last: boolean; concurrent?: boolean }): DanglingMockError | null {
+  afterTest(test: TestRef, options: { last: () => boolean; concurrent?: boolean }): DanglingMockError | null {
     this.#tests += 1
     return this.timed(() => this.#settle(this.#guard.endTest(test, options).map((leak) => ({ leak, test }))))
   }

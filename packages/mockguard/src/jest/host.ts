@@ -159,7 +159,7 @@ export function openJestFile(sandbox: Sandbox): OnEvent | null {
       }
     } else if (event.name === 'test_done' && test && started.has(test)) {
       const error = session.afterTest(refOf(test), {
-        last: isLast(test, circus.rootDescribeBlock, started),
+        last: () => isLast(test, circus.rootDescribeBlock, started),
         concurrent: test.concurrent === true,
       })
       // An error would be taken for the failure that is expected: the file fails instead.

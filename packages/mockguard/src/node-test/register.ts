@@ -95,7 +95,7 @@ function guardProcess(): void {
     const t = context as TestContext
     t.after(async () => {
       await loaded.collect()
-      const error = session.afterTest(refOf(t), { last: false })
+      const error = session.afterTest(refOf(t), { last: () => false })
       if (!error) return
       // node:test keeps the first error of a test only: the leak of a test that failed anyway is printed beside it.
       if (!t.passed || t.error) writeSync(2, `${error.message}\n`)

@@ -141,7 +141,7 @@ export class VitestFile {
     if (concurrent) this.#concurrent -= 1
     if (task.result?.state === 'skip') return this.#guard.abandon()
     const error = this.session.afterTest(this.#ref(task), {
-      last: isLast(task),
+      last: () => isLast(task),
       concurrent: concurrent && this.#concurrent > 0,
     })
     if (!error) return
