@@ -280,8 +280,7 @@ export class Subscriber {
   async #load(): Promise<void> {
     const wanted = { epoch: this.#epoch, seq: this.#position + 1 }
     this.#loading = true
-    const found = await this.#station.load(wanted.seq)
-    this.#loading = false
+    const found = await this.#station.load(wanted.seq).finally(() => (this.#loading = false))
     if (!found || !this.#sends) return
     const moved = this.#epoch !== wanted.epoch || this.#position + 1 !== wanted.seq
     if (moved || this.#station.pages.holding(wanted.seq) !== undefined) this.#station.guarded(this, () => this.pull())
