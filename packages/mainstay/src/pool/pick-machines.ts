@@ -41,8 +41,11 @@ export function evictable(vms: readonly VmDescriptor[], now: number, idleForMs: 
     .toSorted((a, b) => (a.lastRelease ?? 0) - (b.lastRelease ?? 0))
 }
 
-/** Who goes first when a group is above its maximum: what is not even ready, then clean, then dirty, then in use. */
+/** Who goes first when a group is above its maximum: what is not even made, or not ready, then clean, dirty, in use. */
 const SHED_ORDER: readonly VmState[] = [
+  'requested',
+  'building',
+  'starting',
   'check_health_failed',
   'got_ip',
   'check_health',
