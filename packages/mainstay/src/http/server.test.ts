@@ -169,7 +169,9 @@ describe('start and stop (ha-api 20.1, 20.2)', () => {
   test('an address in use is refused with a reason', async () => {
     await using server = await start({}, () => undefined)
     const other = createHttpApp({ clock, ids: new SystemIds(), metrics: new Metrics() })
-    await expect(listenOn(other, { host: '127.0.0.1', port: server.port })).rejects.toThrow(/something else listens there/)
+    await expect(listenOn(other, { host: '127.0.0.1', port: server.port })).rejects.toThrow(
+      /something else listens there/,
+    )
     await other.close()
   })
 

@@ -15,6 +15,13 @@ export function formatSecond(ms: number): string {
   return `${dayText(day)}${two(hours)}:${two(minutes)}:${two(second % 60)}.000000`
 }
 
+/** As `formatTimestamp` of the core, with its milliseconds, as quick as without. */
+export function formatMoment(ms: number): string {
+  const millis = ((ms % 1000) + 1000) % 1000
+  const second = formatSecond(ms)
+  return millis === 0 ? second : `${second.slice(0, -'000000'.length)}${String(millis).padStart(3, '0')}000`
+}
+
 function dayText(day: number): string {
   const known = days.get(day)
   if (known !== undefined) return known

@@ -1,6 +1,6 @@
 import { formatSpacedTimestamp, formatTimestamp } from '../../core/timestamp.ts'
 import type { JsonObject } from '../../core/json.ts'
-import { formatSecond } from './format-second.ts'
+import { formatMoment, formatSecond } from './format-second.ts'
 import type { ProgressDetail } from '../progress.ts'
 import type { Host } from '../records/host.ts'
 import type { Notification } from '../records/notification.ts'
@@ -84,11 +84,6 @@ export function vmoveView(vmove: Vmove): JsonObject {
     message: vmove.message,
     ...dates(vmove),
   }
-}
-
-/** A time with its milliseconds; most reports have none. */
-function formatMoment(ms: number): string {
-  return ms % 1000 === 0 ? formatSecond(ms) : formatTimestamp(ms)
 }
 
 function progressView({ name, progress, state, steps }: ProgressDetail): JsonObject {
