@@ -340,6 +340,13 @@ const REQUESTS: readonly Request[] = [
   { method: 'POST', path: '/v1/nothing', raw: 'x'.repeat(114_689) },
   { method: 'GET', path: '/v1/segments', raw: 'x'.repeat(114_689) },
   ...['/v1', '/v1/segments', '/v1/nothing', '/v1/segments/x'].map((path): Request => ({ method: 'OPTIONS', path })),
+  ...['/segments', `/segments/${SEGMENT}`, '/', '/foo/bar', '/v2', '/v1/segments', '/segments/'].flatMap((path) =>
+    [
+      'application/json;version=1',
+      'application/vnd.openstack.masakari+json; version=1',
+      'application/json;version=2',
+    ].flatMap((type) => [get(path, { headers: { Accept: type } }), get(path, { headers: { 'Content-Type': type } })]),
+  ),
   get('/v1/segments', { headers: { 'X-Openstack-Request-Id': `req-${NOBODY}` } }),
   get('/v1/segments', { headers: { 'X-Openstack-Request-Id': 'nonsense' } }),
 ]
