@@ -8,6 +8,12 @@ import { SystemClock } from '../../packages/mainstay/src/core/clock.ts'
 import { silentLogger } from '../../packages/mainstay/src/core/logging.ts'
 import { importDatabase, openDatabaseSource, purge } from '../../packages/mainstay/src/ha/index.ts'
 import { startHa, type RunningHa } from '../../packages/mainstay/src/ha/testing/start-ha.ts'
+import {
+  settleBusOutbox,
+  takeFromBusOutbox,
+  trimBusOutbox,
+  writeToBusOutbox,
+} from '../../packages/mainstay/src/ha/versioned/bus-outbox.ts'
 import { PostgresStore } from '../../packages/mainstay/src/store/index.ts'
 import { SqliteConnection } from '../../packages/mainstay/src/store/sqlite/connection.ts'
 import { needPostgres, PrivatePostgres } from './support/private-postgres.ts'
@@ -63,6 +69,23 @@ describe('the HA API on PostgreSQL', () => {
     const statuses = await Promise.all(Array.from({ length: 30 }, () => report(ha, 'compute1')))
     expect(statuses.filter((status) => status === 202)).toHaveLength(1)
     expect(statuses.filter((status) => status === 409)).toHaveLength(29)
+  })
+
+  test('18 of many that take messages for the bus at the same moment one gets them, the others nothing', async (ctx) => {
+    await using ha = await haOnPostgres(ctx)
+    await ha.store.write(async (queries) => {
+      for (const body of ['1', '2', '3']) await writeToBusOutbox(queries, { priority: 'info', body }, 1000)
+    })
+    const take = async (nowMs: number): Promise<string[]> =>
+      (await takeFromBusOutbox(ha.store, { limit: 10, nowMs, untilMs: nowMs + 500 })).map(({ body }) => body)
+    const taken = await Promise.all(Array.from({ length: 8 }, async () => await take(2000)))
+    expect(taken.filter((bodies) => bodies.length > 0)).toEqual([['1', '2', '3']])
+    expect(await take(2499)).toEqual([])
+    expect(await take(2500)).toEqual(['1', '2', '3'])
+    await settleBusOutbox(ha.store, { sent: [1, 2], unsent: [3] })
+    expect(await take(2501)).toEqual(['3'])
+    expect(await trimBusOutbox(ha.store, 1001)).toBe(1)
+    expect(await take(9000)).toEqual([])
   })
 
   test('many repeats with the same Idempotency-Key store one', async (ctx) => {
