@@ -5,6 +5,7 @@ import type { PoolStore } from '../packages/mainstay/src/pool/store.ts'
 import { fillNaive, naivePairsPerSecond } from './pool/baseline.ts'
 import { pairsOfProcesses } from './pool/clients.ts'
 import { cycle } from './pool/cycle.ts'
+import { acquireOverHttp } from './pool/http.ts'
 import { acquireAndRelease } from './pool/pairs.ts'
 import { makePlace, openPool, type Opened, type Place } from './pool/place.ts'
 import { percentile } from './recovery/statistics.ts'
@@ -37,12 +38,33 @@ export async function run({ log }: BenchOptions): Promise<readonly BenchResult[]
       results.push(...(await measure({ store, vms, opened, place: made.place, baseline, log })))
     }
   }
+  for (const store of ['redis', 'sqlite'] as const) results.push(...(await overHttp(store, log)))
   log(
     `load at the end ${loadavg()
       .map((each) => each.toFixed(1))
       .join(' ')}`,
   )
   return results
+}
+
+/** What a worker waits for a machine that is there, from the whole program. */
+async function overHttp(store: 'redis' | 'sqlite', log: (line: string) => void): Promise<BenchResult[]> {
+  const vms = QUICK ? 20 : 200
+  const inFlight = QUICK ? 2 : 8
+  const load = { store, vms, inFlight, warmUpMs: WARM_UP_MS, durationMs: ROUNDS * ROUND_MS }
+  const { acquireMs, pairs, elapsedMs } = await acquireOverHttp(load)
+  const params = { vms, store, in_flight: inFlight }
+  const rate = Math.round(pairs / (elapsedMs / 1000))
+  log(`${store} over HTTP: ${rate} pairs/s, p50 ${percentile(acquireMs, 50)} ms, p99 ${percentile(acquireMs, 99)} ms`)
+  return [
+    { metric: 'http_pairs_per_s', params, value: rate, unit: '1/s' },
+    ...[50, 99].map((each) => ({
+      metric: 'http_acquire_ms',
+      params: { ...params, percentile: each },
+      value: percentile(acquireMs, each),
+      unit: 'ms',
+    })),
+  ]
 }
 
 interface Measured {
