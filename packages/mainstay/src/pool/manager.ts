@@ -126,8 +126,10 @@ export class PoolManager {
   async #settled(id: string, input: AcquireInput, outcome: AcquireOutcome, options: AwaitOptions): Promise<Acquired> {
     switch (outcome.outcome) {
       case 'granted':
+        refuseForeign(id, input.owner, outcome.leases[0]?.vm.boundToUser)
         return { outcome: 'granted', requestId: id, leases: outcome.leases }
       case 'waiting':
+        refuseForeign(id, input.owner, outcome.request.owner)
         return await awaitGrant(this.#deps, outcome.request, { ...options, refusals: outcome.refusals })
       case 'unavailable':
         throw new PoolUnavailableError(input.owner, input.taskId ?? null, outcome.refusals)
@@ -175,4 +177,9 @@ function wishOf(input: AcquireInput, groups: readonly string[]): Omit<AcquireReq
     reattach: input.reattach ?? false,
     leaseMs: input.leaseMs ?? null,
   }
+}
+
+/** The ids of requests are chosen by clients: knowing somebody else's must not give his machines away. */
+function refuseForeign(id: string, owner: string, found: string | null | undefined): void {
+  if (found !== owner) throw new PoolRequestRefusedError(id, 'taken', 'its id belongs to a request of somebody else')
 }

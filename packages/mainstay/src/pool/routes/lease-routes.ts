@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 
 import type { Clock } from '../../core/clock.ts'
 import type { HttpApp } from '../../http/index.ts'
-import { requestContextOf } from '../../http/index.ts'
+import { RequestAbortedError, requestContextOf } from '../../http/index.ts'
 import type { Acquired } from '../await-grant.ts'
 import { PoolRequestNotFoundError, VmLeaseLostError } from '../errors.ts'
 import type { PoolManager } from '../manager.ts'
@@ -30,8 +30,8 @@ export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPoll
     const { request, refusals } = acquired
     return reply.code(202).send({ requestId: request.id, request: presentRequest(request), refusals })
   }
-  const polling = (request: FastifyRequest, pollMs: number): { signal: AbortSignal; untilMs: number } => ({
-    signal: closeSignal(request),
+  const polling = (reply: FastifyReply, pollMs: number): { signal: AbortSignal; untilMs: number } => ({
+    signal: closeSignal(reply),
     untilMs: clock.now() + Math.min(longestPollMs, pollMs),
   })
 
@@ -50,7 +50,7 @@ export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPoll
         owner: ownerOf(callerOf(request), owner),
         requestId: input.requestId ?? requestIdOf(request),
       }
-      return answer(reply, await manager.acquire(wish, polling(request, pollMs)))
+      return answer(reply, await manager.acquire(wish, polling(reply, pollMs)))
     },
   )
 
@@ -70,7 +70,7 @@ export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPoll
       const [first] = known === null ? await manager.store.leases(id) : []
       const owner = known?.owner ?? first?.vm.boundToUser ?? null
       if (!maySee(callerOf(request), owner) || owner === null) throw new PoolRequestNotFoundError(id)
-      return answer(reply, await manager.await(id, polling(request, pollMs)))
+      return answer(reply, await manager.await(id, polling(reply, pollMs)))
     },
   )
 
@@ -130,9 +130,11 @@ function requestIdOf(request: FastifyRequest): string {
   return requestContextOf(request).requestId
 }
 
-/** Aborted when the client goes away; the request stays in the queue. */
-export function closeSignal(request: FastifyRequest): AbortSignal {
+/** Aborted when the client goes away before it has its answer. */
+export function closeSignal(reply: FastifyReply): AbortSignal {
   const controller = new AbortController()
-  request.raw.socket.once('close', () => controller.abort(new Error('the client went away')))
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort(new RequestAbortedError())
+  })
   return controller.signal
 }

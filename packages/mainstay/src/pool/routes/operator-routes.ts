@@ -227,11 +227,11 @@ function wholeRoutes(app: HttpApp, { pool, store, audit, reload }: OperatorRoute
         description: 'Compares the records with what the providers show; nothing is done with dryRun.',
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { dryRun = false, confirm = [], reason } = request.body
       const { actor } = requireAdmin(request)
       const confirmed = confirm.length === 0 ? {} : { confirmed: new Set(confirm) }
-      const report = await pool.reconcile({ signal: closeSignal(request), dryRun, ...confirmed })
+      const report = await pool.reconcile({ signal: closeSignal(reply), dryRun, ...confirmed })
       if (!dryRun) audit({ action: 'reconcile', subject: confirm.join(' '), actor, reason })
       return report
     },

@@ -169,6 +169,30 @@ describe('C15 tenants', () => {
     expect((await ask(pool, 'POST', `/vms/${name}/hold`, { headers: bob, body: { reason: 'mine?' } })).status).toBe(404)
   })
 
+  test('C15 get nothing by the id of a request of others, whether it was granted or waits', async () => {
+    await using pool = await servePool({
+      groups: [{ id: 'g', maxTotal: 1, maxPerUser: 0 }],
+      labels: [labelOptions({ label: 'g', minReady: 1 })],
+    })
+    await take(pool, { requestId: 'granted' }, alice)
+    await ask(pool, 'POST', '/leases', {
+      headers: alice,
+      body: { worker: 'w', requestId: 'waits', waitMs: 20_000, pollMs: 1 },
+    })
+    for (const requestId of ['granted', 'waits']) {
+      const body = { worker: 'w', requestId, waitMs: 100 }
+      const answer = await ask(pool, 'POST', '/leases', { headers: bob, body })
+      expect([requestId, answer.status, code(answer)]).toEqual([requestId, 409, 'MS_POOL_REQUEST_REFUSED'])
+      expect((await ask(pool, 'GET', `/leases/${requestId}?pollMs=1`, { headers: bob })).status).toBe(404)
+      const cancelled = await ask(pool, 'POST', `/requests/${requestId}/cancel`, {
+        headers: bob,
+        body: { reason: 'r' },
+      })
+      expect(cancelled.status, 'nor change it').not.toBe(200)
+    }
+    expect((await pool.store.request('waits'))?.status).toBe('waiting')
+  })
+
   test('C15 ask for themselves only, and change nothing of the whole', async () => {
     await using pool = await one()
     const forBob = await ask(pool, 'POST', '/leases', { headers: alice, body: { worker: 'w', owner: 'bob' } })
