@@ -2,7 +2,9 @@ import { types } from 'node:util'
 import { isArray, nativeObject, nativeReflect } from './natives.ts'
 import { isMock } from './is-mock.ts'
 import type { Key } from './key.ts'
-import { accessorStep, pathFrom, pathStep } from './key.ts'
+import { accessorStep, pathStep } from './key.ts'
+import { Places } from './places.ts'
+import type { Located, Place, PlaceKind } from './places.ts'
 import type { Root } from './roots.ts'
 
 /** A slot that holds a mock. `access` says which function of an accessor is the mock. */
@@ -12,10 +14,9 @@ export interface MockSlot {
   readonly mock: object
   readonly access: 'value' | 'get' | 'set' | 'export'
   readonly path: string
-  readonly also: string[]
+  readonly also: readonly string[]
   readonly mocked: boolean
-  /** Whether the slot is a module's own export, a static or prototype member, or anything else. */
-  readonly place: 'export' | 'class' | 'member'
+  readonly place: PlaceKind
 }
 
 export interface ScanOptions {
@@ -29,13 +30,6 @@ export interface ScanOptions {
   readonly capture?: boolean
 }
 
-export interface Located {
-  readonly path: string
-  readonly also: readonly string[]
-  readonly mocked: boolean
-  readonly place: MockSlot['place']
-}
-
 export interface Scan {
   readonly slots: readonly MockSlot[]
   /** Objects whose keys or descriptors could not be read, or that came after the limit. */
@@ -47,23 +41,6 @@ export interface Scan {
   readonly memberOf: (owner: object, key: Key) => { readonly descriptor: PropertyDescriptor | undefined } | undefined
   readonly emitters: readonly { readonly target: object; readonly path: string }[]
 }
-
-/** One way to an object: from which object, by which step. A module's own exports have no holder. */
-interface Place {
-  readonly root: Root
-  readonly holder: object | null
-  readonly step: string
-  readonly level: number
-}
-
-/** A whole way from a module to an object. */
-interface Way {
-  readonly root: Root
-  readonly steps: readonly string[]
-}
-
-const maxWays = 8
-const maxHops = 12
 
 const builtinPrototypes = new Set<unknown>(
   [Object, Function, Array, Map, Set, WeakMap, WeakSet, Promise, Error, Date, RegExp, Boolean, Number, String, Symbol]
@@ -86,8 +63,8 @@ export function scan(roots: readonly Root[], options: ScanOptions): Scan {
 
 class Walk {
   readonly #options: Required<ScanOptions>
-  readonly #places = new Map<object, Place[]>()
-  readonly #found = new Map<object, Map<Key, { place: Place; access: MockSlot['access']; mock: object }>>()
+  readonly #places = new Places()
+  readonly #found = new Map<object, Map<Key, { access: MockSlot['access']; mock: object }>>()
   readonly #emitters: object[] = []
   readonly #captured = new Map<object, Map<Key, PropertyDescriptor>>()
   #queue: { value: object; place: Place }[] = []
@@ -119,23 +96,22 @@ class Walk {
       slots: this.#slots(),
       skipped: this.#skipped,
       visited,
-      pathsOf: (target) => this.#pathsOf(target),
+      pathsOf: (target) => this.#places.locate(target),
       memberOf: (owner, key) => {
         const members = this.#captured.get(owner)
         return members && { descriptor: members.get(key) }
       },
-      emitters: this.#emitters.map((target) => ({ target, path: this.#pathsOf(target)!.path })),
+      emitters: this.#emitters.map((target) => ({ target, path: this.#places.locate(target)!.path })),
     }
   }
 
   #push(value: object, place: Place): void {
-    const known = this.#places.get(value)
-    if (known) {
-      if (known.length < maxWays) known.push(place)
+    if (this.#places.has(value)) {
+      this.#places.add(value, place)
       return
     }
     if (types.isProxy(value) || skippedObject(value)) return
-    this.#places.set(value, [place])
+    this.#places.add(value, place)
     this.#queue.push({ value, place })
   }
 
@@ -255,65 +231,21 @@ class Walk {
   #note(owner: object, key: Key, mock: object, access: MockSlot['access'], place: Place): void {
     let keys = this.#found.get(owner)
     if (!keys) this.#found.set(owner, (keys = new Map()))
-    keys.set(key, { place, access, mock })
-    if (!this.#places.has(owner)) this.#places.set(owner, [place])
+    keys.set(key, { access, mock })
+    if (!this.#places.has(owner)) this.#places.add(owner, place)
   }
 
   #slots(): MockSlot[] {
     const slots: MockSlot[] = []
     for (const [owner, keys] of this.#found) {
-      for (const [key, { place, access, mock }] of keys) {
+      for (const [key, { access, mock }] of keys) {
         const step = access === 'get' || access === 'set' ? accessorStep(key, access) : pathStep(key)
-        const ways = this.#ways(owner)
-        const tail = owner === mock ? [] : [step]
-        const [path = '', ...also] = ways.map((way) => pathFrom(way.root.label, [...way.steps, ...tail]))
-        const mocked = ways.some((way) => way.root.mocked === true)
-        slots.push({ owner, key, mock, access, path, also, mocked, place: placeOf(owner, ways[0], place) })
+        const located = this.#places.locate(owner, owner === mock ? [] : [step])
+        if (located) slots.push({ owner, key, mock, access, ...located })
       }
     }
     return slots
   }
-
-  #pathsOf(target: object): Located | undefined {
-    const places = this.#places.get(target)
-    if (!places) return undefined
-    const ways = this.#ways(target)
-    const [path = '', ...also] = ways.map((way) => pathFrom(way.root.label, way.steps))
-    const mocked = ways.some((way) => way.root.mocked === true)
-    return { path, also, mocked, place: placeOf(target, ways[0], places[0]!) }
-  }
-
-  /**
-   * All ways to an object, the best name first: the module that the others import is where the object lives; a class is
-   * named by itself rather than through an instance; then the shorter way.
-   */
-  #ways(target: object, hops = 0): Way[] {
-    const found: Way[] = []
-    for (const place of this.#places.get(target) ?? []) {
-      if (place.holder === null) found.push({ root: place.root, steps: [] })
-      else if (place.holder !== target && hops < maxHops) {
-        for (const way of this.#ways(place.holder, hops + 1).slice(0, maxWays)) {
-          found.push({ root: way.root, steps: [...way.steps, place.step] })
-        }
-      }
-    }
-    const imports = (way: Way): number =>
-      found.filter((other) => other.root !== way.root && way.root.importers?.has(other.root.id) === true).length
-    const unique = new Map(found.map((way) => [pathFrom(way.root.label, way.steps), way]))
-    return [...unique.values()]
-      .sort((a, b) => imports(b) - imports(a) || detours(a) - detours(b) || a.steps.length - b.steps.length)
-      .slice(0, maxWays)
-  }
-}
-
-function detours(way: Way): number {
-  return way.steps.filter((step) => step === '.__proto__').length
-}
-
-function placeOf(owner: object, way: Way | undefined, place: Place): MockSlot['place'] {
-  const last = way?.steps.at(-1)
-  if (typeof owner === 'function' || last === '.prototype' || last === '.__proto__') return 'class'
-  return place.level === 1 ? 'export' : 'member'
 }
 
 /** Vitest's namespaces are plain objects with this tag and getters. */

@@ -1,5 +1,5 @@
 import type { Leak } from '../core/leak.ts'
-import type { Located } from '../core/scan.ts'
+import type { Located } from '../core/places.ts'
 import type { Spy, Tracker } from '../core/tracker.ts'
 import { spyLeak } from './leaks.ts'
 
