@@ -1,9 +1,10 @@
 import type { Lifecycle } from '../../core/lifecycle.ts'
 import { SystemRandom } from '../../core/random.ts'
+import { withRetry } from '../../core/retry.ts'
 import { WebhookDesk } from '../../events/webhooks/desk.ts'
 import { WebhookDispatcher } from '../../events/webhooks/dispatcher.ts'
 import { WebhookFigures } from '../../events/webhooks/figures.ts'
-import { configureForwarding } from '../../events/webhooks/forwarding.ts'
+import { FORWARDING_ID, configureForwarding } from '../../events/webhooks/forwarding.ts'
 import { STANDARD_PROFILE, type DeliveryProfile } from '../../events/webhooks/profile.ts'
 import { Sender } from '../../events/webhooks/send.ts'
 import { targetRules } from '../../events/webhooks/target.ts'
@@ -51,8 +52,13 @@ export async function openWebhooks(parts: Parts, lifecycle: Lifecycle): Promise<
     deadLettersKept: options.dead_letters_kept,
     alone: exclusive,
   })
-  await configureForwarding(shared, openstack.api_url)
   dispatcher.start()
+  // The log need not be there yet.
+  void parts.tasks.spawn('configure forwarding', async (signal) => {
+    const retry = { retries: Number.POSITIVE_INFINITY, minDelayMs: 500, maxDelayMs: 10_000, signal, clock }
+    await withRetry(retry, async () => await configureForwarding(shared, openstack.api_url))
+    await dispatcher.changed(FORWARDING_ID)
+  })
   const { shutdown_grace_ms: timeoutMs } = config.server
   lifecycle.started('webhooks', async () => await dispatcher.stop({ timeoutMs }))
   return new WebhookDesk(
