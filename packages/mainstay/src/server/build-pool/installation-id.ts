@@ -26,17 +26,17 @@ export function installationId(config: Config, ids: Ids): string {
       'The pool is in Redis, so give pool.installation: all processes of one installation write the same name on their machines.',
     )
   }
-  const path = join(dataDirectory(config), FILE)
-  const kept = read(path)
+  const kept = keptInstallation(config)
   if (kept !== undefined) return kept
   const made = ids.random()
-  writeFileSync(path, `${made}\n`, { mode: 0o600 })
+  writeFileSync(join(dataDirectory(config), FILE), `${made}\n`, { mode: 0o600 })
   return made
 }
 
-function read(path: string): string | undefined {
+/** What was made up before; undefined before the first start. */
+export function keptInstallation(config: Config): string | undefined {
   try {
-    return readFileSync(path, 'utf8').trim() || undefined
+    return readFileSync(join(dataDirectory(config), FILE), 'utf8').trim() || undefined
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
     throw error

@@ -6,6 +6,7 @@ import { SystemIds } from '../../core/ids.ts'
 import { createLogger } from '../../core/logging.ts'
 import { buildAccess } from '../build-access.ts'
 import { buildCompute, type ComputeDependencies } from '../build-compute.ts'
+import { poolLooks } from '../build-pool/check-pool.ts'
 import { dataDirectory, openStore, type BuiltStore } from '../build-store.ts'
 import type { Config } from '../config/schema.ts'
 import { checkEventRedis } from './check-event-log.ts'
@@ -76,6 +77,7 @@ export async function* check(options: CheckOptions): AsyncGenerator<CheckResult>
     yield await attempt('event log (redis)', remedy, async () => await checkEventRedis(config, neighbours))
   }
   yield* checkNotifications(config, neighbours)
+  for (const { name, remedy, look } of poolLooks(config, neighbours)) yield await attempt(name, remedy, look)
 }
 
 /** The sources of other programs' events, where they are configured. */
