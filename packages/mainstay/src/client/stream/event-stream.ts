@@ -5,7 +5,8 @@ import { SystemRandom } from '../../core/random.ts'
 import { Connection, type EndedConnection } from './connection.ts'
 import { Credentials, type Granted } from './credentials.ts'
 import { EventQueue } from './event-queue.ts'
-import type { Frame, Reset } from './frame.ts'
+import type { Frame } from './frame.ts'
+import { callBack, cursorBehind, type Item } from './item.ts'
 import { keepConnected } from './keep-connected.ts'
 import { STREAM_DEFAULTS, type EventStreamOptions, type StreamState } from './options.ts'
 import { StreamPosition } from './position.ts'
@@ -14,12 +15,6 @@ import { openSse } from './sse-link.ts'
 import { filterMessage, isUnfiltered, rootOf, streamUrl } from './stream-url.ts'
 import type { StreamFilters, StreamedEvent } from './streamed-event.ts'
 import { openWebSocket, type WebSocketConstructor } from './websocket-link.ts'
-
-/** What is handed out, in its order. */
-type Item =
-  | { readonly kind: 'event'; readonly event: StreamedEvent }
-  | { readonly kind: 'reset'; readonly reset: Reset }
-  | { readonly kind: 'lagged'; readonly dropped: number }
 
 /**
  * The event stream of a server as one unbroken sequence, over any number of connections.
@@ -251,13 +246,9 @@ export class EventStream implements AsyncIterable<StreamedEvent>, AsyncDisposabl
   }
 
   #handOut(item: Item): void {
-    const { onEvent, onReset, onLagged } = this.#options
-    if (item.kind === 'event') this.#handedOut = item.event.cursor
-    if (item.kind === 'reset') this.#handedOut = item.reset.cursor
+    this.#handedOut = cursorBehind(item) ?? this.#handedOut
     try {
-      if (item.kind === 'event') onEvent?.(item.event)
-      if (item.kind === 'reset') onReset?.(item.reset)
-      if (item.kind === 'lagged') onLagged?.(item.dropped)
+      callBack(item, this.#options)
     } catch (error) {
       this.#fail(error)
     }

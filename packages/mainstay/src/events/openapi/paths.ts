@@ -1,50 +1,19 @@
 import type { JsonObject } from '../../core/json.ts'
 import { BaremetalNotification } from '../openstack/baremetal-route.ts'
-import { NewWebhookSchema, WebhookChangeSchema } from '../webhooks/schema.ts'
 import {
-  CLOUD_EVENT,
-  CONNECTION,
-  CURSOR_GONE,
-  DEAD_LETTER,
-  EVENT,
-  HISTORY_PAGE,
-  TICKET,
-  WEBHOOK,
-  WEBHOOK_WITH_SECRET,
-  countOf,
-  listOf,
-  plain,
-} from './schemas.ts'
-
-interface Operation {
-  readonly id: string
-  readonly description: string
-  readonly query?: Readonly<Record<string, string>>
-  /** Parameters that may stand more than once. */
-  readonly repeated?: Readonly<Record<string, string>>
-  readonly body?: JsonObject
-  readonly answers: Readonly<Record<number, Answer>>
-}
-
-type Answer = { readonly description: string; readonly content?: Readonly<Record<string, JsonObject>> }
-
-const JSON_TYPE = 'application/json'
-const EMPTY: Answer = { description: 'Done.' }
-const REFUSED: Readonly<Record<number, Answer>> = {
-  401: { description: 'Nobody said who asks, or the proof is not good.' },
-  403: { description: 'The caller may not do this.' },
-}
-const MISSING: Readonly<Record<number, Answer>> = { 404: { description: 'There is no such thing.' } }
-const BAD: Readonly<Record<number, Answer>> = {
-  400: { description: 'What was sent cannot be used; the message says why.' },
-}
-const LIMITED: Readonly<Record<number, Answer>> = {
-  429: { description: 'Too many connections; Retry-After says when to come back.' },
-}
-
-function said(schema: JsonObject, type = JSON_TYPE): Answer {
-  return { description: 'Done.', content: { [type]: schema } }
-}
+  BAD,
+  EMPTY,
+  GONE,
+  JSON_TYPE,
+  LIMITED,
+  MISSING,
+  REFUSED,
+  said,
+  type Answer,
+  type Operation,
+} from './operation.ts'
+import { CLOUD_EVENT, CONNECTION, EVENT, HISTORY_PAGE, TICKET, listOf, plain } from './schemas.ts'
+import { WEBHOOK_OPERATIONS } from './webhook-operations.ts'
 
 const PLACES = {
   since: 'Where to begin: latest, earliest, a cursor, or an RFC 3339 time.',
@@ -70,13 +39,6 @@ const STREAM_QUERY = {
 const SWITCHED: Answer = {
   description: 'The connection is a WebSocket now: see docs/reference/event-stream.md for its frames.',
 }
-const GONE: Readonly<Record<number, Answer>> = {
-  410: { description: 'The cursor is no longer good.', content: { [JSON_TYPE]: CURSOR_GONE } },
-}
-const FAILED: Readonly<Record<number, Answer>> = {
-  424: { description: 'The receiver did not take it; it stays a dead letter.' },
-}
-
 const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
   '/v1/events': {
     get: {
@@ -175,83 +137,7 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
       answers: { 204: EMPTY, ...REFUSED, ...MISSING },
     },
   },
-  '/v1/events/webhooks': {
-    get: {
-      id: 'listWebhooks',
-      description: 'All webhooks. For admins.',
-      answers: { 200: said(listOf('webhooks', WEBHOOK)), ...REFUSED },
-    },
-    post: {
-      id: 'createWebhook',
-      description: 'Makes a webhook. For admins.',
-      body: plain(NewWebhookSchema),
-      answers: {
-        201: said(WEBHOOK_WITH_SECRET),
-        ...BAD,
-        ...REFUSED,
-        409: { description: 'There are too many.' },
-        ...GONE,
-      },
-    },
-  },
-  '/v1/events/webhooks/{id}': {
-    get: {
-      id: 'showWebhook',
-      description: 'One webhook. For admins.',
-      answers: { 200: said(WEBHOOK), ...REFUSED, ...MISSING },
-    },
-    ...Object.fromEntries(
-      (['patch', 'put'] as const).map((method) => [
-        method,
-        {
-          id: method === 'patch' ? 'changeWebhook' : 'updateWebhook',
-          description: 'Changes what is given of a webhook; filters replace those before. For admins.',
-          body: plain(WebhookChangeSchema),
-          answers: {
-            200: said(WEBHOOK_WITH_SECRET),
-            ...BAD,
-            ...REFUSED,
-            ...MISSING,
-            409: { description: 'It is made by the configuration.' },
-          },
-        },
-      ]),
-    ),
-    delete: {
-      id: 'deleteWebhook',
-      description: 'Removes a webhook with its dead letters. For admins.',
-      answers: { 204: EMPTY, ...REFUSED, ...MISSING, 409: { description: 'It is made by the configuration.' } },
-    },
-  },
-  '/v1/events/webhooks/{id}/dead-letters': {
-    get: {
-      id: 'listDeadLetters',
-      description: 'Events that the receiver never took, the oldest first. For admins.',
-      query: { limit: '1 to 9999; 100 without it.' },
-      answers: { 200: said(listOf('dead_letters', DEAD_LETTER)), ...BAD, ...REFUSED, ...MISSING },
-    },
-  },
-  '/v1/events/webhooks/{id}/dead-letters/redeliver': {
-    post: {
-      id: 'redeliverDeadLetters',
-      description: 'Sends all dead letters once more, until one is not taken. For admins.',
-      answers: { 200: said(countOf('delivered', 'How many were taken.')), ...REFUSED, ...MISSING, ...FAILED },
-    },
-  },
-  '/v1/events/webhooks/{id}/dead-letters/{letter}': {
-    delete: {
-      id: 'deleteDeadLetter',
-      description: 'Forgets a dead letter. For admins.',
-      answers: { 204: EMPTY, ...REFUSED, ...MISSING },
-    },
-  },
-  '/v1/events/webhooks/{id}/dead-letters/{letter}/redeliver': {
-    post: {
-      id: 'redeliverDeadLetter',
-      description: 'Sends one dead letter once more. For admins.',
-      answers: { 200: said(countOf('delivered', 'How many were taken.')), ...REFUSED, ...MISSING, ...FAILED },
-    },
-  },
+  ...WEBHOOK_OPERATIONS,
   '/v1/notifications/baremetal': {
     post: {
       id: 'reportBaremetalNotification',
