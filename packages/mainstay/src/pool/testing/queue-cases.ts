@@ -208,6 +208,22 @@ export function queueCases(name: string, factory: PoolFactory): void {
         await expect(lab.holds(small)).resolves.toHaveLength(1)
       }),
     )
+
+    test(
+      'C4 a gang that is next does not keep an owner from the machine that is its own',
+      inLab(factory, async (lab) => {
+        await lab.ready(3)
+        const own = await lab.take({ owner: 'bob' })
+        await lab.release(own)
+        await lab.wait({ id: 'gang', owner: 'gang', count: 5, priority: 9 })
+        await expect(lab.acquire({ owner: 'eve' })).resolves.toMatchObject({ outcome: 'unavailable' })
+        const again = await lab.take({ owner: 'bob' })
+        expect(again.vm.name).toBe(own.vm.name)
+        const id = await lab.wait({ owner: 'bob' })
+        await lab.release(again)
+        await expect(lab.holds(id)).resolves.toEqual([own.vm.name])
+      }),
+    )
   })
 
   describe(`${name}: preemption`, { timeout: PATIENCE_MS }, () => {

@@ -26,9 +26,15 @@ export function checkedAfter(turn: Turn, rules: GroupRules): number {
  * Chooses machines for a request: group by group in its order, the dirty ones of the same owner and sandbox first, then
  * clean ones as far as the limits go. All that the request wants, or none.
  *
+ * @param cleanToo false where the clean ones are kept for somebody else
+ *
  * Source: vm-pool.md A5.2, C3.
  */
-export async function pickMachines(turn: Turn, request: PoolRequest): Promise<Pick> {
+export async function pickMachines(
+  turn: Turn,
+  request: PoolRequest,
+  { cleanToo = true }: { cleanToo?: boolean } = {},
+): Promise<Pick> {
   const { tables } = turn
   const { owner, sandbox, arch, count } = request
   const picked: VmDescriptor[] = []
@@ -53,7 +59,7 @@ export async function pickMachines(turn: Turn, request: PoolRequest): Promise<Pi
     const wanted = Math.min(count - picked.length, any.count)
     const dirty = wanted > 0 ? await tables.idle({ group, owner, sandbox }, after, wanted) : []
     const clean = tighter(less(any, dirty.length), cleanAllowance(use, rules))
-    const more = Math.min(count - picked.length - dirty.length, clean.count)
+    const more = cleanToo ? Math.min(count - picked.length - dirty.length, clean.count) : 0
     const fresh = more > 0 ? await tables.free(group, after, more) : []
     picked.push(...dirty, ...fresh)
     if (picked.length >= count) return { vms: picked }

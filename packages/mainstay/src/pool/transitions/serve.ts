@@ -52,28 +52,35 @@ async function serveOne(turn: Turn, group: string, idle: Idle): Promise<boolean>
   const hasIdle = async (owner: string): Promise<boolean> => (await tables.evictable(group, owner)) !== null
   if (!anyFree && idle === 'nobody') return false
   if (!anyFree && typeof idle === 'object' && !(await hasIdle(idle.owner))) return false
+  let cleanToo = anyFree
   for (const { owner } of await ranked(turn, group)) {
-    if (!anyFree && typeof idle === 'object' && idle.owner !== owner) continue
-    if (!anyFree && !(await hasIdle(owner))) continue
-    const result = await serveOwner(turn, group, owner)
-    if (result !== 'blocked') return result === 'served'
+    const concerned = idle === 'everybody' || (typeof idle === 'object' && idle.owner === owner)
+    if (!cleanToo && !(concerned && (await hasIdle(owner)))) continue
+    const result = await serveOwner(turn, group, { owner, cleanToo })
+    if (result === 'served') return true
+    // A gang that is next keeps the clean ones until there are enough: otherwise it would wait for ever.
+    if (result === 'reserved') cleanToo = false
   }
   return false
 }
 
-async function serveOwner(turn: Turn, group: string, owner: string): Promise<'served' | 'reserved' | 'blocked'> {
+async function serveOwner(
+  turn: Turn,
+  group: string,
+  { owner, cleanToo }: { readonly owner: string; readonly cleanToo: boolean },
+): Promise<'served' | 'reserved' | 'blocked'> {
   const tried = new Set<string>()
   for (const request of await turn.tables.waiting({ group, owner }, LOOK_AHEAD)) {
     // What stopped one stops all that want the same.
     const wish = joined(request.sandbox, request.arch ?? '', String(request.count), ...request.groups)
     if (tried.has(wish)) continue
     tried.add(wish)
-    const pick = await pickMachines(turn, request)
+    const pick = await pickMachines(turn, request, { cleanToo })
     if (pick.vms !== null) {
       await grant(turn, request, pick.vms, { waited: true })
       return 'served'
     }
-    // A gang that is next keeps what is free until there is enough: otherwise it would wait for ever.
+    if (!cleanToo) continue
     if (request.count > 1 && pick.refusals.some(({ kind }) => kind === 'no_vm')) return 'reserved'
     if (pick.refusals.every(({ kind }) => kind === 'user_limit')) return 'blocked'
   }

@@ -82,8 +82,9 @@ local function clean_allowance(owner, sandbox, group, rules)
   return allowance
 end
 
--- Chooses machines for a request: all that it wants, or nil and what stands in the way.
-local function pick(request)
+-- Chooses machines for a request: all that it wants, or nil and what stands in the way. Clean ones may be kept for somebody
+-- else.
+local function pick(request, only_idle)
   local owner, sandbox, wanted = request.owner, request.sandbox, request.count
   local picked, refusals = {}, {}
   local held = held_allowance(owner, sandbox, request.arch)
@@ -103,7 +104,7 @@ local function pick(request)
       for each = 1, #dirty do picked[#picked + 1] = dirty[each] end
       if #picked >= wanted then return picked end
       local clean = tighter(less(any, #dirty), clean_allowance(owner, sandbox, group, rules))
-      local fresh, more = {}, math.min(wanted - #picked, clean.count)
+      local fresh, more = {}, only_idle and 0 or math.min(wanted - #picked, clean.count)
       if more > 0 then fresh = load_all(newest('n:free::' .. part(group), after, more)) end
       for each = 1, #fresh do picked[#picked + 1] = fresh[each] end
       if #picked >= wanted then return picked end

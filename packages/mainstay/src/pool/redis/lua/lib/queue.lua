@@ -135,7 +135,7 @@ queue = function()
     return ids
   end
 
-  local function serve_owner(group, owner)
+  local function serve_owner(group, owner, only_idle)
     local requests = waiting(group, owner, nil, LOOK_AHEAD)
     local tried = {}
     for index = 1, #requests do
@@ -145,19 +145,20 @@ queue = function()
       local wish = part(request.sandbox) .. part(request.arch or '') .. integer(request.count) .. groups
       if not tried[wish] then
         tried[wish] = true
-        local vms, refusals = pick(request)
+        local vms, refusals = pick(request, only_idle)
         if vms then
           grant(request, vms)
           return 'served'
         end
-        local only_user_limit = true
-        for each = 1, #refusals do
-          local kind = refusals[each].kind
-          -- A gang that is next keeps what is free until there is enough: otherwise it would wait for ever.
-          if request.count > 1 and kind == 'no_vm' then return 'reserved' end
-          if kind ~= 'user_limit' then only_user_limit = false end
+        if not only_idle then
+          local only_user_limit = true
+          for each = 1, #refusals do
+            local kind = refusals[each].kind
+            if request.count > 1 and kind == 'no_vm' then return 'reserved' end
+            if kind ~= 'user_limit' then only_user_limit = false end
+          end
+          if only_user_limit then return 'blocked' end
         end
-        if only_user_limit then return 'blocked' end
       end
     end
     return 'blocked'
@@ -178,12 +179,14 @@ queue = function()
       if idle ~= true and not has_idle(group, idle) then return false end
     end
     local contenders = ranked(group)
+    local clean_too = any_free
     for index = 1, #contenders do
       local owner = contenders[index].owner
-      if any_free or ((idle == true or idle == owner) and has_idle(group, owner)) then
-        local result = serve_owner(group, owner)
+      if clean_too or ((idle == true or idle == owner) and has_idle(group, owner)) then
+        local result = serve_owner(group, owner, not clean_too)
         if result == 'served' then return true end
-        if result == 'reserved' then return false end
+        -- A gang that is next keeps the clean ones until there are enough: otherwise it would wait for ever.
+        if result == 'reserved' then clean_too = false end
       end
     end
     return false
