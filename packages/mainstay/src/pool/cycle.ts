@@ -82,14 +82,18 @@ export class PoolCycle {
     }
   }
 
-  /** What a new leader does before its first cycle. */
-  async open(term: Term): Promise<void> {
+  /** What a new leader does before its first cycle. @returns whether all of it was done; else it is to be done again */
+  async open(term: Term): Promise<boolean> {
     const { store, clock, plan } = this.#deps
     this.#memory = NO_MEMORY
     const { fence } = term
-    await this.step('configure', term, async () => await store.configure(await plan().configuration(), { fence }))
-    await this.step('mark_start', term, async () => await store.markServerStart({ fence, now: clock.now() }))
-    await this.step('lost_checks', term, async () => await this.#restoreLostChecks())
+    const opening: readonly (readonly [string, () => Promise<void>])[] = [
+      ['configure', async () => await store.configure(await plan().configuration(), { fence })],
+      ['mark_start', async () => await store.markServerStart({ fence, now: clock.now() })],
+      ['lost_checks', async () => await this.#restoreLostChecks()],
+    ]
+    for (const [name, work] of opening) if ((await this.step(name, term, work)) === null) return false
+    return true
   }
 
   /** One cycle. @returns whether more is due at once */

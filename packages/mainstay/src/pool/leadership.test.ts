@@ -60,6 +60,31 @@ describe('C9 one leads, others stand by', () => {
     expect((await store.list({ limit: 9 })).vms).toEqual([])
   })
 
+  test('C7 C9 a leader that could not mark its start hands nothing out until it has', async () => {
+    await using rig = new PoolRig({ labels: [labelOptions({ label: 'g', minReady: 1 })] })
+    const first = await rig.process()
+    await rig.until('one is ready', async () => (await countOf(first, rig)).ready === 1)
+    first.kill()
+    await rig.clock.advance(10_000)
+    let failures = 3
+    const second = await rig.process('second', (store) => {
+      const mark = store.markServerStart.bind(store)
+      store.markServerStart = async (input) => {
+        failures -= 1
+        if (failures >= 0) throw new Error('not now')
+        await mark(input)
+      }
+    })
+    await rig.until('it leads', () => second.master.leadership.term !== null, 20_000)
+    const started = await second.store.serverStartedAt()
+    await rig.until('it has marked its start', async () => (await second.store.serverStartedAt()) !== started, 20_000)
+    expect(failures).toBeLessThan(0)
+    const free = async (): Promise<number> => (await second.store.counts({ now: rig.clock.now() }))[0]!.free
+    await rig.until('one may be handed out again', async () => (await free()) === 1, 20_000)
+    const [vm] = (await second.store.list({ limit: 1 })).vms
+    expect(vm!.checkPassedAt).toBeGreaterThan((await second.store.serverStartedAt())!)
+  })
+
   test('C9 a step that fails does not keep the others from their turn', async () => {
     await using rig = new PoolRig({
       groups: [{ id: 'g', dirtyTimeoutMs: 1000 }],

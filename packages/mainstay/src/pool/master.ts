@@ -35,6 +35,8 @@ export interface MasterDuty {
   readonly name: string
   /** How often, in milliseconds. */
   readonly periodMs: () => number
+  /** How long after the beginning of a term it is first done; after a period unless given. */
+  readonly firstMs?: number
   run(term: Term): Promise<void>
 }
 
@@ -50,6 +52,9 @@ export interface MasterDeps {
   readonly duties: readonly MasterDuty[]
   readonly listener?: MasterListener | undefined
 }
+
+/** How long after an opening that failed it is tried again, in milliseconds. */
+const OPEN_AGAIN_MS = 1000
 
 /** Changes after which there is something to do; all others wait for a deadline or the next cycle. */
 const STIRRING: ReadonlySet<ChangeKind> = new Set([
@@ -164,7 +169,8 @@ export class PoolMaster {
 
   async #cycles(term: Term, signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps
-    await this.#cycle.open(term)
+    // Without the mark of its start, machines would be handed out that nobody looked at since.
+    while (!(await this.#cycle.open(term))) await clock.sleep(OPEN_AGAIN_MS, { signal })
     while (!signal.aborted) {
       this.#wake = Promise.withResolvers<void>()
       const more = await this.#cycle.run(term)
@@ -175,9 +181,10 @@ export class PoolMaster {
 
   async #perform(duty: MasterDuty, term: Term, signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps
+    await clock.sleep(Math.min(duty.firstMs ?? Number.POSITIVE_INFINITY, duty.periodMs()), { signal })
     while (!signal.aborted) {
-      await clock.sleep(duty.periodMs(), { signal })
       await this.#cycle.step(duty.name, term, async () => await duty.run(term), Number.POSITIVE_INFINITY)
+      await clock.sleep(duty.periodMs(), { signal })
     }
   }
 

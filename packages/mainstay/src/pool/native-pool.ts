@@ -19,6 +19,7 @@ import { DemandRecorder } from './forecast/demand-recorder.ts'
 import { findMachines } from './pick-machines.ts'
 import type { ProviderFleet } from './provider/fleet.ts'
 import { reconcile, type ReconcileOptions, type ReconcileReport } from './reconcile/index.ts'
+import { tellReconcile } from './tell-reconcile.ts'
 import type { PoolSetup } from './setup.ts'
 import { ACTIVE_STATES } from './state.ts'
 import type { PoolStore } from './store.ts'
@@ -56,6 +57,9 @@ export interface NativePoolParts {
   readonly metrics: PoolMetrics
   readonly fleet: ProviderFleet
 }
+
+/** A crash may have left something behind: a new leader looks soon. */
+const FIRST_RECONCILE_MS = 15_000
 
 /** How often what operators said of providers is looked up, in milliseconds. */
 const MARKS_PERIOD_MS = 5000
@@ -211,6 +215,7 @@ export class NativePool {
       {
         name: 'reconcile',
         periodMs,
+        firstMs: FIRST_RECONCILE_MS,
         run: async ({ fence, signal }) => void (await this.#reconcile({ fence, signal, dryRun: false })),
       },
       {
@@ -232,27 +237,7 @@ export class NativePool {
     const { store, clock, fleet, metrics, logger } = this.#parts
     const options = this.#settings.reconcile
     const report = await reconcile({ store, clock, providers: fleet.providers, options }, run)
-    for (const decision of report.decisions) {
-      const provider = 'provider' in decision ? decision.provider : ''
-      if (decision.decide === 'skip_provider') {
-        metrics.reconcileSkipped(provider)
-        logger.warn({ provider }, `The machines of ${provider} were not compared: ${decision.because}`)
-      } else if (decision.decide === 'hold_back') {
-        metrics.leak(provider, decision.what, 'held back')
-        logger.error(
-          { provider, ids: decision.ids },
-          `${decision.ids.length} ${decision.what} at ${provider} are more than the ${decision.limit} that one pass may do ` +
-            'away with. Look at them, and confirm them with "mainstay pool reconcile --confirm".',
-        )
-      }
-    }
-    for (const { decision, outcome, because } of report.carriedOut) {
-      metrics.leak('provider' in decision ? decision.provider : '', decision.decide, outcome)
-      logger.info(
-        { ...decision, outcome, because },
-        `The reconciler: ${decision.decide.replaceAll('_', ' ')}, ${outcome}`,
-      )
-    }
+    tellReconcile(report, { metrics, logger })
     return report
   }
 

@@ -86,8 +86,11 @@ export class PoolRig implements AsyncDisposable {
     return (await this.#options.openStore?.()) ?? openMemoryPool({ memory: this.#memory, ids })
   }
 
-  /** Starts one more process. */
-  async process(id = `process-${this.#processes.length + 1}`): Promise<RigProcess> {
+  /** Starts one more process; `change` breaks its store for it. */
+  async process(
+    id = `process-${this.#processes.length + 1}`,
+    change: (store: PoolStore) => void = () => {},
+  ): Promise<RigProcess> {
     const {
       providers = [{ name: 'sim' }],
       check = PASSES,
@@ -101,6 +104,7 @@ export class PoolRig implements AsyncDisposable {
     const state = { dead: false }
     const opened = await this.open(ids)
     const faults = { next: this.#options.storeFault ?? (() => 'none' as const), dead: () => state.dead }
+    change(opened)
     const store = faultyStore(opened, faults)
     const deps = { store, clock, ids, random, logger }
     const fleet = new ProviderFleet({
