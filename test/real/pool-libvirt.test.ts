@@ -7,7 +7,11 @@ import { serveSpec } from 'mainstay/testkit'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
 import { createClient, type MainstayClient, type PoolVm } from '../../packages/mainstay/src/client/index.ts'
-import { writeNamespacedMachineElement } from '../../packages/mainstay/src/pool/provider/libvirt/machine-element.ts'
+import {
+  MACHINE_NAMESPACE,
+  MACHINE_PREFIX,
+  writeMachineElement,
+} from '../../packages/mainstay/src/pool/provider/libvirt/machine-element.ts'
 import type { MachineTags } from '../../packages/mainstay/src/pool/provider/provider.ts'
 import { PrivateLibvirtd } from './lab/private-libvirtd.ts'
 import { requireLibvirt } from './lab/requirements.ts'
@@ -86,13 +90,16 @@ async function guests(lab: Lab, ...which: readonly string[]): Promise<string[]> 
     .sort()
 }
 
-/** Defines and starts a guest past the pool. */
+/** Defines and starts a guest past the pool. Its tag comes last: a leaked guest may be removed as soon as it has one. */
 async function makeGuest(lab: Lab, name: string, tags: MachineTags | null): Promise<void> {
-  const element = tags === null ? '' : writeNamespacedMachineElement({ tags, template: 'default', address: null })
   const file = join(lab.libvirtd.directory, `${name}.xml`)
-  await writeFile(file, tinyDomainXml({ name, extra: `<metadata>${element}</metadata>` }))
+  await writeFile(file, tinyDomainXml({ name }))
   await virsh(lab, 'define', file)
   await virsh(lab, 'start', name)
+  if (tags === null) return
+  const element = writeMachineElement({ tags, template: 'default', address: null })
+  const place = ['--uri', MACHINE_NAMESPACE, '--key', MACHINE_PREFIX]
+  await virsh(lab, 'metadata', name, ...place, '--set', element, '--live', '--config')
 }
 
 const ready = async ({ client }: Lab): Promise<PoolVm[]> => await client.pools.list({ state: 'ready' })
