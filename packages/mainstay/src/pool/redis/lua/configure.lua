@@ -11,12 +11,6 @@ if input.started then
 end
 
 local config = P .. 'n:config'
-
--- The rules of a group, as text and packed.
-local function keep_rules(field, packed, json)
-  call('HSET', config, field, json, packed, cmsgpack.pack(decoded(json)))
-end
-
 local kept = {}
 local order = {}
 for index = 1, #input.groups do
@@ -31,17 +25,13 @@ for index = 1, #before do
     -- Gone from the configuration: hands nothing out any more, and its machines go (C20).
     local json = call('HGET', config, 'group:' .. id)
     json = string.gsub(json, '"draining":[^,}]*', '"draining":"terminate"')
-    keep_rules('group:' .. id, 'packed:' .. id, json)
+    call('HSET', config, 'group:' .. id, json)
     order[#order + 1] = id
   end
 end
 local ageing = some(pool_rules().ageingMs)
-for index = 1, #input.groups do
-  local group = input.groups[index]
-  keep_rules('group:' .. group.id, 'packed:' .. group.id, group.json)
-end
-keep_rules('default', 'packed-default', input.default)
-keep_rules('pool', 'packed-pool', input.pool)
+for index = 1, #input.groups do call('HSET', config, 'group:' .. input.groups[index].id, input.groups[index].json) end
+call('HSET', config, 'pool', input.pool, 'default', input.default)
 if #order > 0 then call('HSET', config, 'order', cjson.encode(order)) else call('HDEL', config, 'order') end
 
 -- Where waiting counts differently, every request has another place.

@@ -62,13 +62,12 @@ end
 
 local known_rules = {}
 
--- The rules of a group; those of a group that the configuration does not know are the defaults. They are kept packed as
--- well, because that is read several times faster than JSON.
+-- The rules of a group; those of a group that the configuration does not know are the defaults.
 local function rules_of(group)
   local rules = known_rules[group]
   if not rules then
-    local packed = call('HGET', P .. 'n:config', 'packed:' .. group) or call('HGET', P .. 'n:config', 'packed-default')
-    rules = packed and cmsgpack.unpack(packed) or {}
+    rules = cjson.decode(call('HGET', P .. 'n:config', 'group:' .. group) or call('HGET', P .. 'n:config', 'default'))
+    rules.draining = some(rules.draining)
     known_rules[group] = rules
   end
   return rules
@@ -78,10 +77,7 @@ local known_pool = nil
 
 -- The rules over all groups.
 local function pool_rules()
-  if not known_pool then
-    local packed = call('HGET', P .. 'n:config', 'packed-pool')
-    known_pool = packed and cmsgpack.unpack(packed) or {}
-  end
+  if not known_pool then known_pool = cjson.decode(call('HGET', P .. 'n:config', 'pool') or '{}') end
   return known_pool
 end
 
