@@ -127,6 +127,26 @@ describe('several nodes on one log', { timeout: 180_000 }, () => {
     await Promise.all(Array.from({ length: 10 }, async (_, lane) => await follow(lane)))
   })
 
+  test('E-204 R7 Redis is killed and comes back: what was reported meanwhile follows, connections stay, nothing is lost', async (ctx) => {
+    needRedis(ctx)
+    await using events = await EventNodes.start(2)
+    const urls = events.nodes.map(({ url }) => url)
+    using follower = new Follower('since=earliest')
+    await follower.connect(() => urls[0]!)
+    await using reporter = new Reporter(() => urls)
+    await reporter.more(40)
+    await events.redis.kill()
+    const ready = async (): Promise<number> => (await fetch(`${urls[0]!}/health/ready`)).status
+    await waitUntil(async () => (await ready()) === 503, { ...PATIENCE, what: 'the node to say that it is not ready' })
+    await reporter.more(40)
+    await events.redis.start()
+    await waitUntil(async () => (await ready()) === 200, { ...PATIENCE, what: 'the node to be ready again' })
+    await reporter.more(40)
+    await expectEverything(follower, reporter)
+    expect(follower.connections).toHaveLength(1)
+    expect(follower.current.closed).toBeUndefined()
+  })
+
   test('E-205 a wiped Redis is told to every client as a reset, and the new history goes on', async (ctx) => {
     needRedis(ctx)
     await using events = await EventNodes.start(2)

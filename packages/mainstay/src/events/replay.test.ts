@@ -266,6 +266,39 @@ describe('a log in trouble', () => {
   })
 })
 
+describe('a log that stops telling', () => {
+  class Interrupted extends MemoryEventLog {
+    interruption = new AbortController()
+    override async *tail(...[from, { signal }]: Parameters<MemoryEventLog['tail']>): AsyncGenerator<TailNews> {
+      yield* super.tail(from, { signal: AbortSignal.any([signal, this.interruption.signal]) })
+      if (!signal.aborted) throw new EventLogUnavailableError('gone for good')
+    }
+  }
+
+  test('R8 the node says that it is not ready, its clients stay, and it looks for the log again', async () => {
+    const clock = new SystemClock()
+    const log = new Interrupted({ clock })
+    await using lab = await StreamLab.start({ log, clock })
+    const client = await lab.listen()
+    lab.service.hub.assertReady()
+    log.interruption.abort()
+    const trouble = (): string => {
+      try {
+        lab.service.hub.assertReady()
+        return ''
+      } catch (error) {
+        return String(error)
+      }
+    }
+    await waitFor('the trouble', () => trouble().includes('gone for good'))
+    await log.append(newEvents(3))
+    log.interruption = new AbortController()
+    await client.until('what came meanwhile', ({ events }) => events.length === 3)
+    expect(trouble()).toBe('')
+    expect(client.seqs).toEqual([1, 2, 3])
+  })
+})
+
 test('E-222 100,000 events before the first client leave no trace, and it gets only what it asks for', async () => {
   const clock = new SystemClock()
   const log = new MemoryEventLog({ clock })
