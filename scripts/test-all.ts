@@ -33,6 +33,10 @@ const steps: Step[] = [
   ...(existsSync(crash) ? [{ title: 'crash', command: ['node', crash, '--json'], env } as const] : []),
   // A unit test, but of programs that `npm test` does not install.
   { title: 'completion', command: ['vitest', 'run', '--project', 'unit', 'packages/mainstay/src/cli/program'], env },
+  // Runs in `npm test` too, but there with a twentieth of the requests.
+  ...(left === undefined
+    ? []
+    : [{ title: 'fuzz', command: ['vitest', 'run', '--project', 'e2e', 'test/e2e/ha-fuzz.test.ts'], env } as const]),
   ...(left?.length === 0
     ? []
     : [{ title: 'tests', command: ['vitest', 'run', ...projects, ...positionals, ...(left ?? [])], env } as const]),
