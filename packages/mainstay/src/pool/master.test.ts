@@ -218,12 +218,14 @@ describe('C7 checks', () => {
     await rig.until('another is ready', async () => (await count(process, rig, 'ready')) === 1)
   })
 
-  test('C7 a check that could not be made says nothing of the machine', async () => {
+  test('C7 a check that could not be made says nothing of the machine, and is not made again at once', async () => {
     let broken = false
+    let tried = 0
     await using rig = new PoolRig({
       groups: [{ id: 'g', checkPeriodMs: 20_000 }],
       labels: [labelOptions({ label: 'g', minReady: 1 })],
       check: async () => {
+        tried += 1
         if (broken) throw new Error('no ssh here')
         return { passed: true, reason: '' }
       },
@@ -231,9 +233,12 @@ describe('C7 checks', () => {
     const process = await rig.process()
     await rig.until('one is ready', async () => (await count(process, rig, 'ready')) === 1)
     broken = true
+    tried = 0
     await rig.clock.advance(60_000)
     const [vm] = (await process.store.list({ limit: 1 })).vms
     expect(vm).toMatchObject({ state: 'ready', checkFails: 0 })
+    expect(tried).toBeGreaterThan(1)
+    expect(tried).toBeLessThanOrEqual(6)
   })
 })
 

@@ -80,13 +80,18 @@ export async function checksGivenUp(
   })
 }
 
+/** How soon a check that could not be made is made again, at the soonest: what hinders it is seldom over at once. */
+const CHECK_RETRY_MS = 10_000
+
 /** Source: vm-pool.md A6.4, C7. */
 export async function checkNotLaunched(turn: Turn, result: CheckResult): Promise<void> {
   const vm = await checked(turn, result, 'checkNotLaunched')
   if (vm === null || vm.beforeCheck === null) return
   const { state, stateSince, checkStartedAt, nextCheckAt } = vm.beforeCheck
   const back = vm.state === 'in_use' ? {} : { state, stateSince }
-  const after = await change(turn, vm, { ...back, checkStartedAt, nextCheckAt, beforeCheck: null })
+  const retryAt = turn.now + Math.min(rulesOf(turn, vm.group).checkPeriodMs, CHECK_RETRY_MS)
+  const again = Math.max(nextCheckAt ?? 0, retryAt)
+  const after = await change(turn, vm, { ...back, checkStartedAt, nextCheckAt: again, beforeCheck: null })
   tellVm(turn, 'vm.check_failed', vm, { to: after.state, reason: 'the check could not be started' })
   if (after.state === 'ready') await offer(turn, after)
 }

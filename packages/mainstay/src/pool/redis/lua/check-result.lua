@@ -40,7 +40,9 @@ else
     after.state_since = vm.check_from_since
   end
   after.last_health_check = vm.check_from_started
-  after.next_check_at = vm.check_from_next
+  -- What hinders a check is seldom over at once: it is made again after 10 s, or its period if that is shorter.
+  local retry_at = now + math.min(rules_of(vm.group).checkPeriodMs, 10000)
+  after.next_check_at = math.max(vm.check_from_next or 0, retry_at)
   clear(after, CHECK)
   save(vm, after)
   tell_vm('vm.check_failed', vm, after.state, 'the check could not be started')
