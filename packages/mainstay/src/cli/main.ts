@@ -7,26 +7,46 @@ import { runCli } from './run.ts'
 
 /** The program: what `bin/mainstay.mjs` loads once it runs on the right Node. */
 const stop = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  // The first one asks, the second one ends the process as if nobody listened.
-  process.once(signal, () => stop.abort(new Error(`The command was stopped by ${signal}.`)))
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+/** The first one asks, the second one, whichever it is, ends the process as if nobody listened. */
+function onStop(signal: NodeJS.Signals): void {
+  for (const each of SIGNALS) process.off(each, onStop)
+  stop.abort(new Error(`The command was stopped by ${signal}.`))
 }
+for (const each of SIGNALS) process.on(each, onStop)
 // Whoever reads our output may have had enough of it (`mainstay … | head`): that is no failure.
 process.stdout.on('error', (error) => {
   if (errorCode(error) !== 'EPIPE') throw error
   process.exit()
 })
 
+function onHangUpSignal(heard: () => void): Disposable {
+  process.on('SIGHUP', heard)
+  return { [Symbol.dispose]: () => void process.off('SIGHUP', heard) }
+}
+
+/** With no listener left the system does what it does to any program: it ends it. */
+function interruptEndsAtOnce(): Disposable {
+  process.off('SIGINT', onStop)
+  return { [Symbol.dispose]: () => void (stop.signal.aborted || process.on('SIGINT', onStop)) }
+}
+
 const env: Record<string, string> = {}
 for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value
 
+/**
+ * A command lives until it has answered. What it waits for may not keep the process: a deadline's timer does not, and
+ * neither does somebody who is not there yet. Without this Node would leave with 13, "unsettled top-level await".
+ */
+const alive = setInterval(() => undefined, 2 ** 31 - 1)
 process.exitCode = await runCli(process.argv.slice(2), {
   process: { stdout: process.stdout, stderr: process.stderr, env },
   clock: new SystemClock(),
   signal: stop.signal,
-  onReload: (reload) => {
-    process.on('SIGHUP', reload)
-    return { [Symbol.dispose]: () => void process.off('SIGHUP', reload) }
-  },
+  interruptEndsAtOnce,
+  // To a server it means one thing, to a command that holds something another.
+  onReload: onHangUpSignal,
+  onHangUp: onHangUpSignal,
   loadServer,
 })
+clearInterval(alive)

@@ -1,8 +1,14 @@
 import { withDeadline } from '../../core/deadline.ts'
+import { SystemIds } from '../../core/ids.ts'
 import { SystemRandom } from '../../core/random.ts'
 import { ProviderFleet } from '../../pool/provider/fleet.ts'
 import type { Provider } from '../../pool/provider/provider.ts'
+import { openRedisPool } from '../../pool/redis/store.ts'
+import { openSqlitePool } from '../../pool/sqlite/store.ts'
+import type { PoolStore } from '../../pool/store.ts'
+import { unservedMachines, unservedText } from '../../pool/unserved-machines.ts'
 import { openRedis } from '../../store/redis/index.ts'
+import { openStore } from '../build-store.ts'
 import type { NeighbourCheckDeps } from '../commands/check-notifications.ts'
 import type { Config } from '../config/schema.ts'
 import { keptInstallation } from './installation-id.ts'
@@ -17,7 +23,7 @@ export interface PoolLook {
   readonly look: () => Promise<string>
 }
 
-/** What the pool needs, one look each: its options, its Redis, each of its providers. Nothing is changed. */
+/** What the pool needs, one look each: its options, its Redis, its records, each of its providers. Nothing is changed. */
 export function poolLooks(config: Config, deps: NeighbourCheckDeps): PoolLook[] {
   const { pool } = config
   if (pool.compat !== 'none' || pool.groups.length === 0) return []
@@ -43,6 +49,11 @@ export function poolLooks(config: Config, deps: NeighbourCheckDeps): PoolLook[] 
   return [
     options,
     ...(pool.redis_url === '' ? [] : [redis]),
+    {
+      name: 'pool machines',
+      remedy: 'See the message: the records of the pool could not be read.',
+      look: async () => await lookAtMachines(config, deps),
+    },
     ...pool.providers.map(({ name }) => ({
       name: `pool provider ${name}`,
       remedy: 'See the message; docs/how-to/pool-providers.md says what each driver needs.',
@@ -62,6 +73,43 @@ async function lookAtRedis(url: string, { clock, logger, signal, timeoutMs }: Ne
   await using connection = openRedis({ clock, logger, random: new SystemRandom(), url, name: 'mainstay-check' })
   await connection.whenReady({ timeoutMs, signal })
   return `answers ${String(await connection.ask(['PING']))}`
+}
+
+/** Whether every machine has its provider. One that has none is no fault of the options, but somebody should know. */
+async function lookAtMachines(config: Config, deps: NeighbourCheckDeps): Promise<string> {
+  const fleet = fleetOf(config, deps)
+  try {
+    const unserved = await withRecords(config, deps, async (store) => await unservedMachines(store, fleet))
+    if (unserved === null) return 'no records yet'
+    const warnings = [...unserved].map(([provider, names]) => unservedText(provider, names))
+    return warnings.length === 0 ? 'each of a provider that is configured' : `warning: ${warnings.join(' ')}`
+  } finally {
+    await fleet.close()
+  }
+}
+
+/** Reads the pool's records where the configuration says that they are; null where nothing was ever kept. */
+async function withRecords<T>(
+  config: Config,
+  { clock, logger, signal, timeoutMs }: NeighbourCheckDeps,
+  read: (store: PoolStore) => Promise<T>,
+): Promise<T | null> {
+  const { redis_url: url, redis_prefix: prefix } = config.pool
+  if (url !== '') {
+    await using connection = openRedis({ clock, logger, random: new SystemRandom(), url, name: 'mainstay-check' })
+    await connection.whenReady({ timeoutMs, signal })
+    await using store = await openRedisPool({ connection, clock, logger, prefix })
+    return await read(store)
+  }
+  const ids = new SystemIds()
+  const built = openStore(config, { clock, logger })
+  try {
+    if (built.store.kind !== 'sqlite' || (await built.store.pendingMigrations()).length > 0) return null
+    await using store = openSqlitePool({ store: built.store, ids })
+    return await read(store)
+  } finally {
+    await built.release()
+  }
 }
 
 async function lookAtProvider(config: Config, name: string, deps: NeighbourCheckDeps): Promise<string> {
