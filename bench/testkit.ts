@@ -166,7 +166,7 @@ interface Rate {
 
 interface Proxied extends Rate {
   readonly directMbPerS: number
-  /** The least that forwarding can cost: two sockets, each piped into the other. */
+  /** What one writes by hand: two sockets, each piped into the other. */
   readonly pipe: Rate
   readonly roundTripMs: number
   readonly directRoundTripMs: number
@@ -178,8 +178,8 @@ async function proxied(): Promise<Proxied> {
     name: 'bench-proxy',
     servers: [
       {
-        name: 'sink',
-        command: [process.execPath, program('sink.mjs')],
+        name: 'bulk',
+        command: [process.execPath, program('bulk-server.mjs')],
         listen: [{ name: 'tcp', handover: { env: 'SOCKET_FD' } }],
         ready: { log: /listening/ },
       },
@@ -187,8 +187,8 @@ async function proxied(): Promise<Proxied> {
   })
   try {
     await cluster.startAll()
-    const { port } = cluster.get('sink')
-    const proxy = await cluster.proxy('sink')
+    const { port } = cluster.get('bulk')
+    const proxy = await cluster.proxy('bulk')
     await using pipe = await barePipe(port)
     await pour(proxy.port, 64)
     const through = { kit: new Poured(), pipe: new Poured() }
@@ -245,9 +245,9 @@ async function barePipe(target: number): Promise<{ readonly port: number } & Asy
 }
 
 async function pour(port: number, mebibytes: number): Promise<number> {
-  const { stdout } = await runProgram([process.execPath, program('pour.mjs'), String(port), String(mebibytes)])
+  const { stdout } = await runProgram([process.execPath, program('bulk-client.mjs'), String(port), String(mebibytes)])
   const { bytes, seconds } = JSON.parse(stdout) as { bytes: number; seconds: number }
-  if (bytes !== mebibytes * 1024 * 1024) throw new Error(`${bytes} bytes arrived, ${mebibytes} MiB were sent`)
+  if (bytes !== mebibytes * 1024 * 1024) throw new Error(`${bytes} bytes arrived, ${mebibytes} MiB were asked for`)
   return bytes / 1e6 / seconds
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { readFileSync, readdirSync } from 'node:fs'
 import { describe, expect, test, vi } from 'vitest'
 import { Cluster, resetDatabase, runProgram, type DatabaseSpec, type ServerSpec } from '@mainstay/testkit'
@@ -76,12 +77,14 @@ describe('databases on real servers (testkit.md A6)', { timeout: 180_000 }, () =
     await withCluster(async (cluster) => {
       const mariadb = cluster.component('mariadb')
       await mariadb.start()
-      for (const user of ["plain identified by 'p@ss'", "blank identified by ''"]) {
+      // Of its own for each run: the same test may run beside this one.
+      const password = `p@ss${randomUUID()}`
+      for (const user of [`plain identified by '${password}'`, "blank identified by ''"]) {
         await mariadb.sql(`create user ${user}; grant all on *.* to ${user.split(' ')[0]}`)
       }
       const where = `127.0.0.1:${mariadb.port}`
-      const seen = watchProcessList('p@ss')
-      for (const credentials of ['root', 'blank:', 'plain:p%40ss']) {
+      const seen = watchProcessList(password)
+      for (const credentials of ['root', 'blank:', `plain:${encodeURIComponent(password)}`]) {
         const url = `mysql://${credentials}@${where}/test_reset`
         await resetDatabase(url)
         await mariadb.sql('create table test_reset.t (id int)')
@@ -92,7 +95,7 @@ describe('databases on real servers (testkit.md A6)', { timeout: 180_000 }, () =
       }
       const spec: DatabaseSpec = {
         engine: 'mysql',
-        url: `mysql://plain:p%40ss@${where}/`,
+        url: `mysql://plain:${encodeURIComponent(password)}@${where}/`,
         migrate: async ({ url }) => {
           const database = url.slice(url.lastIndexOf('/') + 1)
           await mariadb.sql(`create table ${database}.t (name text); insert into ${database}.t values ('seed')`)

@@ -102,6 +102,8 @@ export interface AgentSpecOptions extends ProgramOptions {
   readonly libvirtSocket: string
   /** The host's name in its segment. */
   readonly hostname?: string
+  /** More of masakarimonitors.conf, by section. */
+  readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }
 
 /**
@@ -109,7 +111,7 @@ export interface AgentSpecOptions extends ProgramOptions {
  * while libvirtd is away (monitors.md IM-3).
  */
 export function agentSpec(options: AgentSpecOptions): ServerSpec {
-  const { name = 'agent', endpoint, libvirtSocket, hostname = agentOptions().hostname, env = {} } = options
+  const { name = 'agent', endpoint, libvirtSocket, hostname = agentOptions().hostname, config = {}, env = {} } = options
   return {
     name,
     command: ({ dataDir, etc, deps }) => [
@@ -129,7 +131,15 @@ export function agentSpec(options: AgentSpecOptions): ServerSpec {
       hostname,
     ],
     env,
-    files: [{ name: 'agent.conf', content: ({ ports }) => `[metrics]\nlisten = 127.0.0.1:${ports['health']}\n` }],
+    files: [
+      {
+        name: 'agent.conf',
+        content: ({ ports }) => ({
+          ...config,
+          metrics: { ...config['metrics'], listen: `127.0.0.1:${ports['health']}` },
+        }),
+      },
+    ],
     listen: [{ name: 'health', handover: 'none' }],
     ready: { http: '/healthz' },
     startTimeoutMs: 30_000,

@@ -1,4 +1,5 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
@@ -139,6 +140,27 @@ describe('faults (testkit.md A12)', { timeout: 180_000 }, () => {
       ),
       { numRuns: 20 },
     )
+  })
+
+  test('megabytes arrive unchanged, both ways, although they are not taken for a while', async () => {
+    const { proxy } = await echoBehindProxy()
+    const sent = randomBytes(32 * 1024 * 1024)
+    const socket = connect({ host: '127.0.0.1', port: proxy.port, allowHalfOpen: true })
+    socket.end(sent)
+    // Everything between us and the echo fills up, and stops.
+    let before = 0
+    const stands = (): boolean => {
+      const { bytes } = proxy.counters
+      const same = bytes > 0 && bytes === before
+      before = bytes
+      return same
+    }
+    await pollUntil(stands, { timeoutMs: 60_000, intervalMs: 100 })
+    expect(proxy.counters.bytes).toBeLessThan(2 * sent.length)
+    const received: Buffer[] = []
+    for await (const chunk of socket) received.push(chunk as Buffer)
+    expect(Buffer.concat(received).equals(sent)).toBe(true)
+    expect(proxy.counters.bytes).toBe(2 * sent.length)
   })
 
   test('H-73 a partition cuts just one pair', async () => {

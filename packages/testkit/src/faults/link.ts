@@ -17,9 +17,10 @@ export interface LinkOwner {
 /**
  * One direction of a proxied connection.
  *
- * While no toxic is set, chunks go straight to the other socket. With toxics they pass a queue that is worked off in
- * order, one chunk at a time; the source is not read while the queue is long or the other side is slow. Toxics may
- * change at any time and hold from the next chunk on.
+ * While no toxic is set, chunks go straight to the other socket, out of the memory into which they were read; it is read
+ * into again when they are written. With toxics copies of them pass a queue that is worked off in order, one chunk at a
+ * time; the source is not read while the queue is long or the other side is slow. Toxics may change at any time and hold
+ * from the next chunk on.
  */
 export class Link {
   readonly #from: Socket
@@ -32,17 +33,15 @@ export class Link {
   #working = false
   #ended = false
 
+  readonly #onWritten = (): void => this.#readOn()
+
   constructor(from: Socket, to: Socket, owner: LinkOwner) {
     this.#from = from
     this.#to = to
     this.#owner = owner
-    from.on('data', (chunk: Buffer) => this.#onData(chunk))
     from.once('end', () => {
       this.#ended = true
       void this.#work()
-    })
-    to.on('drain', () => {
-      if (this.#queued < queueLimit) from.resume()
     })
   }
 
@@ -50,15 +49,15 @@ export class Link {
     this.#stop.abort()
   }
 
-  #onData(chunk: Buffer): void {
-    const { blackhole } = this.#owner
-    if (blackhole) return
+  /** Something has arrived. Its memory is the reader's. */
+  receive(chunk: Buffer): void {
+    if (this.#owner.blackhole) return
     const toxics = this.#owner.toxics()
     if (toxics.length === 0 && this.#queue.length === 0 && !this.#working) {
       this.#forward(chunk)
       return
     }
-    this.#queue.push({ chunk, dueAt: performance.now() + this.#latency(toxics) })
+    this.#queue.push({ chunk: Buffer.from(chunk), dueAt: performance.now() + this.#latency(toxics) })
     this.#queued += chunk.length
     if (this.#queued >= queueLimit) this.#from.pause()
     void this.#work()
@@ -81,7 +80,7 @@ export class Link {
         if (wait > 0) await this.#pause(wait)
         await this.#deliver(next.chunk)
         this.#queued -= next.chunk.length
-        if (this.#queued < queueLimit && !this.#to.writableNeedDrain) this.#from.resume()
+        this.#readOn()
       }
       if (this.#ended) await this.#finish()
     } finally {
@@ -133,7 +132,12 @@ export class Link {
     if (this.#to.destroyed) return
     this.#passed += piece.length
     this.#owner.count(piece.length)
-    if (!this.#to.write(piece)) this.#from.pause()
+    this.#to.write(piece, this.#onWritten)
+    if (this.#to.writableLength > 0) this.#from.pause()
+  }
+
+  #readOn(): void {
+    if (this.#queued < queueLimit && this.#to.writableLength === 0) this.#from.resume()
   }
 
   async #pause(ms: number): Promise<void> {

@@ -1,8 +1,9 @@
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { leasePort, type PortLease } from '../ports/port-lease.ts'
 import type { ReaperClient } from '../reaper/reaper-client.ts'
 import { Link, type LinkOwner } from './link.ts'
 import { seededRandom, type Direction, type Toxic, type ToxicOptions } from './toxics.ts'
+import { acceptWide, connectWide } from './wide-socket.ts'
 
 /** Where a proxy forwards to; asked for each connection, because a server's port may change. */
 export type ProxyTarget = () => { readonly host: string; readonly port: number }
@@ -150,9 +151,7 @@ export class TcpProxy implements AsyncDisposable {
 
   #accept(client: Socket): void {
     this.counters.connections += 1
-    const { host, port } = this.#target()
-    const server = connect({ host, port, allowHalfOpen: true, noDelay: true })
-    const pair = new Pair(client, server, {
+    const pair = new Pair(client, this.#target(), {
       toxics: (direction, of) =>
         this.#toxics.length === 0
           ? nothing
@@ -167,7 +166,7 @@ export class TcpProxy implements AsyncDisposable {
     })
     this.#pairs.add(pair)
     for (const placed of this.#toxics) this.#apply(placed, pair)
-    client.resume()
+    pair.open()
   }
 
   #apply(placed: Placed, pair: Pair): void {
@@ -198,22 +197,28 @@ class Pair {
   readonly #client: Socket
   readonly #server: Socket
   readonly #owner: PairOwner
-  readonly #links: readonly Link[]
+  readonly #upstream: Link
+  readonly #downstream: Link
   readonly #timers = new Set<NodeJS.Timeout>()
 
-  constructor(client: Socket, server: Socket, owner: PairOwner) {
-    this.#client = client
-    this.#server = server
+  /** @param accepted paused */
+  constructor(accepted: Socket, target: ReturnType<ProxyTarget>, owner: PairOwner) {
     this.#owner = owner
-    this.#links = [
-      new Link(client, server, this.#linkOwner('upstream')),
-      new Link(server, client, this.#linkOwner('downstream')),
-    ]
-    for (const socket of [client, server]) {
+    this.#client = acceptWide(accepted, (chunk) => this.#upstream.receive(chunk))
+    this.#server = connectWide(target, (chunk) => this.#downstream.receive(chunk))
+    this.#upstream = new Link(this.#client, this.#server, this.#linkOwner('upstream'))
+    this.#downstream = new Link(this.#server, this.#client, this.#linkOwner('downstream'))
+    for (const socket of [this.#client, this.#server]) {
       // The other side sees the same end: an error becomes a reset, a close a close.
       socket.once('error', () => this.reset())
       socket.once('close', () => this.#closed())
     }
+  }
+
+  /** Begins to carry. */
+  open(): void {
+    this.#client.resume()
+    this.#server.resume()
   }
 
   reset(): void {
@@ -246,7 +251,8 @@ class Pair {
       return
     }
     for (const timer of this.#timers) clearTimeout(timer)
-    for (const link of this.#links) link.abort()
+    this.#upstream.abort()
+    this.#downstream.abort()
     this.#owner.onClose(this)
   }
 

@@ -113,6 +113,27 @@ describe('sockets and ports (testkit.md A4)', { timeout: 180_000 }, () => {
     await thief.close()
   })
 
+  test('H-15 any launch that failed can be tried again: with a new inherited socket and a new configuration', async () => {
+    const ports = new Set<number>()
+    const weak = httpServer({
+      files: [{ name: 'c.json', content: '{"port": %(port)s}' }],
+      env: ({ port, etc }) => {
+        ports.add(port)
+        return { CONFIG_FILE: join(etc, 'c.json'), ...(ports.size === 1 ? { EXIT_CODE: '7' } : {}) }
+      },
+    })
+    await withCluster([weak], async (cluster) => {
+      const api = cluster.get('api')
+      await cluster.startWithRetry('api', { retries: 2, retryOn: 'any' })
+      const [first, second] = ports
+      expect(api.failedAttempts).toMatchObject([{ clash: false, ports: { http: first } }])
+      expect(api.port).toBe(second)
+      expect(JSON.parse(await page(`${api.url}/config`))).toEqual({ port: second })
+      expect(JSON.parse(await page(`${api.url}/env`))).toMatchObject({ raw: { listen: 'http:3' } })
+      expect(api.lostConnections).toBe(0)
+    })
+  })
+
   test('H-16 three clashes in a row are all listed with their owners', async () => {
     const thief = new PortThief(3)
     // The files are written after the ports are chosen: every attempt finds its port taken.

@@ -136,8 +136,9 @@ export class ServerProcess {
 
   /** Ends what the leader left behind: members of the group, and descendants that moved out of it. */
   async removeStragglers(): Promise<void> {
-    for (const entry of this.members()) if (isAlive(entry)) sendSignal(entry.pid, 'SIGKILL')
-    await endStragglers(this.#marker)
+    const members = this.members().filter(isAlive)
+    for (const { pid } of members) sendSignal(pid, 'SIGKILL')
+    await endStragglers(this.#marker, members)
   }
 
   /** Whether it ends by itself in this time. */
@@ -204,19 +205,30 @@ export class ServerProcess {
   }
 }
 
-/** Ends the processes that carry all entries of a marker in their environment: politely, then by force. */
-export async function endStragglers(marker: readonly string[]): Promise<void> {
+/**
+ * Ends the processes that carry all entries of a marker in their environment: politely, then by force.
+ *
+ * @param ending processes that were killed just now, which are waited for too
+ */
+export async function endStragglers(marker: readonly string[], ending: readonly ProcessEntry[] = []): Promise<void> {
   await pollUntil(() => !anyInExec(), { timeoutMs: execLimitMs })
   const first = findByEnvironment(marker)
-  if (first.length === 0) return
   for (const entry of first) if (isAlive(entry)) sendSignal(entry.pid, 'SIGTERM')
   for (const entry of first) if (isAlive(entry)) sendSignal(entry.pid, 'SIGCONT')
-  await pollUntil(() => findByEnvironment(marker).length === 0, { timeoutMs: 500 })
+  let seen = [...ending, ...first]
+  // One that is ending loses its environment before it ends, so those that were seen are looked for by their numbers too.
+  const left = (): readonly ProcessEntry[] => {
+    const byPid = new Map([...seen, ...findByEnvironment(marker)].map((entry) => [entry.pid, entry]))
+    seen = [...byPid.values()].filter(isAlive)
+    return seen
+  }
+  if (left().length === 0) return
+  await pollUntil(() => left().length === 0, { timeoutMs: 500 })
   await pollUntil(
     () => {
-      const left = findByEnvironment(marker)
-      for (const entry of left) if (isAlive(entry)) sendSignal(entry.pid, 'SIGKILL')
-      return left.length === 0
+      const running = left()
+      for (const { pid } of running) sendSignal(pid, 'SIGKILL')
+      return running.length === 0
     },
     { timeoutMs: 2000 },
   )
