@@ -145,7 +145,8 @@ function shout(text) { return text.toUpperCase() }
     ...(runner.startsWith('vitest')
       ? {
           'vitest.config.mjs': `import { mockguard } from '@mainstay/mockguard'
-export default { plugins: [mockguard(${options.pluginOptions ?? '{}'})], test: { include: ['test/**/*.test.js', 'test/**/*.test.ts'], ${options.vitest ?? ''} } }
+// What Vitest remembers of earlier runs decides the order of files, and the modules' folder is that of all projects.
+export default { cacheDir: '.cache', plugins: [mockguard(${options.pluginOptions ?? '{}'})], test: { include: ['test/**/*.test.js', 'test/**/*.test.ts'], ${options.vitest ?? ''} } }
 `,
         }
       : {}),
