@@ -1,3 +1,5 @@
+import { wholeMs } from './format-duration.ts'
+
 /**
  * The base of every error that the product throws on purpose.
  *
@@ -32,7 +34,7 @@ export class TimeoutError extends MainstayError {
   readonly retryable = true
 
   constructor(what: string, timeoutMs: number, options?: { cause?: unknown }) {
-    super(`${what} took longer than ${timeoutMs} ms and was given up.`, options)
+    super(`${what} took longer than ${wholeMs(timeoutMs)} and was given up.`, options)
   }
 }
 

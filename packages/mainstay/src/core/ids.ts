@@ -1,6 +1,7 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto'
 
 import type { Random } from './random.ts'
+import { uuidOf } from './uuid.ts'
 
 /** Identifiers, injected so that a seed replays them. */
 export interface Ids {
@@ -37,7 +38,7 @@ export class SystemIds implements Ids {
       this.#count = 0
     }
     const counted = this.#lastMs.toString(16).padStart(12, '0') + this.#count.toString(16).padStart(4, '0')
-    return format(counted + randomBytes(8).toString('hex'), '7')
+    return uuidOf(counted + randomBytes(8).toString('hex'), '7')
   }
 }
 
@@ -51,12 +52,12 @@ export class SeededIds implements Ids {
   }
 
   random(): string {
-    return format(this.#hex(32), '4')
+    return uuidOf(this.#hex(32), '4')
   }
 
   ordered(): string {
     this.#count += 1
-    return format(this.#count.toString(16).padStart(12, '0') + this.#hex(20), '7')
+    return uuidOf(this.#count.toString(16).padStart(12, '0') + this.#hex(20), '7')
   }
 
   #hex(digits: number): string {
@@ -64,16 +65,4 @@ export class SeededIds implements Ids {
     while (text.length < digits) text += Math.floor(this.#random.next() * 16).toString(16)
     return text
   }
-}
-
-/** Puts the version and variant bits where RFC 9562 wants them. */
-function format(hex: string, version: '4' | '7'): string {
-  const variant = ((Number.parseInt(hex.charAt(16), 16) & 0x3) | 0x8).toString(16)
-  return [
-    hex.slice(0, 8),
-    hex.slice(8, 12),
-    version + hex.slice(13, 16),
-    variant + hex.slice(17, 20),
-    hex.slice(20, 32),
-  ].join('-')
 }

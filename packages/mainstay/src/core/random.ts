@@ -13,6 +13,11 @@ export class SystemRandom implements Random {
   }
 }
 
+/** Bytes that nobody can foresee, from the operating system: for secrets and for names that nobody may guess. */
+export function unpredictableBytes(count: number): Uint8Array<ArrayBuffer> {
+  return crypto.getRandomValues(new Uint8Array(count))
+}
+
 /** The same numbers for the same seed: the sfc32 generator (Chris Doty-Humphrey, PractRand). */
 export class SeededRandom implements Random {
   #a: number

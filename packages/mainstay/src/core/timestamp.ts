@@ -25,9 +25,16 @@ export function formatZulu(ms: number): string {
 const ISO_8601 =
   /^(\d{4})(?:-?(\d{2})(?:-?(\d{2}))?)?(?:[T ](\d{2})(?::?(\d{2})(?::?(\d{2})(?:[.,](\d+))?)?)?)? ?(Z|[+-]\d{2}(?::?\d{2})?)?$/i
 
+/** The beginning of the year 1. */
+const EARLIEST_MS = new Date(0).setUTCFullYear(1, 0, 1)
+/** The beginning of the year 10000. */
+const TOO_LATE_MS = Date.UTC(10_000, 0, 1)
+
 /**
  * Reads an ISO 8601 date or date-time leniently: date only, a space for the `T`, basic format, fraction and offset
  * are all accepted; without an offset it is UTC. Source: ha-api.md 8.2.
+ *
+ * A time that lies outside the years 1 to 9999 in UTC is none: it could not be written with four digits (5.2).
  *
  * @returns milliseconds since the Unix epoch, or undefined when the text is no time
  */
@@ -36,7 +43,8 @@ export function parseTimestamp(text: string): number | undefined {
   if (match === null) return undefined
   const [, year, month = '01', day = '01', hour = '00', minute = '00', second = '00', fraction = '', zone = 'Z'] = match
   const date = [Number(year), Number(month) - 1, Number(day)] as const
-  const midnight = Date.UTC(...date)
+  // Not Date.UTC, which takes the years 1 to 99 for those of the twentieth century.
+  const midnight = new Date(0).setUTCFullYear(...date)
   const back = new Date(midnight)
   if (back.getUTCMonth() !== date[1] || back.getUTCDate() !== date[2] || back.getUTCFullYear() !== date[0]) {
     return undefined
@@ -45,7 +53,9 @@ export function parseTimestamp(text: string): number | undefined {
   const milliseconds = Number(fraction.padEnd(3, '0').slice(0, 3))
   const ofDay = ((Number(hour) * 60 + Number(minute)) * 60 + Number(second)) * 1000 + milliseconds
   const offset = zoneOffsetMs(zone)
-  return offset === undefined ? undefined : midnight + ofDay - offset
+  if (offset === undefined) return undefined
+  const ms = midnight + ofDay - offset
+  return ms < EARLIEST_MS || ms >= TOO_LATE_MS ? undefined : ms
 }
 
 function zoneOffsetMs(zone: string): number | undefined {
