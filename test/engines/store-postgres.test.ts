@@ -1,31 +1,27 @@
 import { sql } from 'kysely'
-import { afterAll, describe, expect, test, type TestContext } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
 import { SystemClock } from '../../packages/mainstay/src/core/clock.ts'
 import { silentLogger } from '../../packages/mainstay/src/core/logging.ts'
 import { storeConformance } from '../../packages/mainstay/src/store/conformance.ts'
-import { PostgresStore, StoreUnavailableError, type Store } from '../../packages/mainstay/src/store/index.ts'
-import { PrivatePostgres, needPostgres } from './support/private-postgres.ts'
+import {
+  PostgresStore,
+  StoreSchemaError,
+  StoreUnavailableError,
+  type Store,
+} from '../../packages/mainstay/src/store/index.ts'
+import { needPostgres, PrivatePostgres } from './support/private-postgres.ts'
+import { usePostgres } from './support/shared-postgres.ts'
 
-let shared: Promise<PrivatePostgres> | undefined
-
-/** One server for the tests that leave it running. */
-async function sharedPostgres(ctx: TestContext): Promise<PrivatePostgres> {
-  const bin = needPostgres(ctx)
-  shared ??= PrivatePostgres.start(bin)
-  return await shared
-}
-
-afterAll(async () => {
-  await (await shared)?.[Symbol.asyncDispose]()
-})
+/** On one server, for the tests that leave it running. */
+const database = usePostgres()
 
 function open(url: string, options: { workTimeoutMs?: number; connectTimeoutMs?: number } = {}): PostgresStore {
   return PostgresStore.open({ url, clock: new SystemClock(), logger: silentLogger(), ...options })
 }
 
 storeConformance('PostgreSQL', async (ctx) => {
-  const url = await (await sharedPostgres(ctx)).createDatabase()
+  const url = await database(ctx)
   return {
     open: async (options) => open(url, options),
     [Symbol.asyncDispose]: async () => {},
@@ -40,9 +36,19 @@ async function ids(store: Store): Promise<string[]> {
   return (await store.read.selectFrom('engines').select('id').orderBy('id').execute()).map(({ id }) => id)
 }
 
+/** Closed at the end of the test, however it ends. */
+function kept(store: Store): AsyncDisposable & { readonly store: Store } {
+  return { store, [Symbol.asyncDispose]: async () => await store.close() }
+}
+
+function changed(url: URL, parts: { readonly pathname?: string; readonly username?: string }): string {
+  return Object.assign(new URL(url), parts).href
+}
+
 describe('PostgreSQL that goes away', () => {
   test('is reported to readers and writers, and used again once it is back, with all that was acknowledged', async (ctx) => {
-    await using postgres = await PrivatePostgres.start(needPostgres(ctx))
+    needPostgres(ctx)
+    await using postgres = await PrivatePostgres.start({ durable: true })
     const store = open(await postgres.createDatabase())
     await store.migrate()
     await Promise.all(Array.from({ length: 20 }, (_, index) => add(store, `before-${index}`)))
@@ -62,7 +68,8 @@ describe('PostgreSQL that goes away', () => {
   })
 
   test('in the middle of a write ends that write only, not the process', async (ctx) => {
-    await using postgres = await PrivatePostgres.start(needPostgres(ctx))
+    needPostgres(ctx)
+    await using postgres = await PrivatePostgres.start({ durable: true })
     const store = open(await postgres.createDatabase())
     await store.migrate()
     const entered = Promise.withResolvers<void>()
@@ -85,24 +92,25 @@ describe('PostgreSQL that goes away', () => {
   })
 
   test('for one connection alone is noticed, and the next write takes another', async (ctx) => {
-    const postgres = await sharedPostgres(ctx)
-    const store = open(await postgres.createDatabase())
+    const url = await database(ctx)
+    const [store, other] = [open(url), open(url)]
     await store.migrate()
     const writing = store.write(async (queries) => {
       const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(queries)
-      await postgres.query(`select pg_terminate_backend(${rows[0]!.pid}, 5000)`)
+      await sql`select pg_terminate_backend(${rows[0]!.pid}::int, 5000)`.execute(other.read)
       await queries.insertInto('engines').values({ id: 'cut', lease_until: 0, started_at: 0 }).execute()
     })
     await expect(writing).rejects.toThrow(StoreUnavailableError)
     await add(store, 'next')
     await expect(ids(store)).resolves.toEqual(['next'])
+    await other.close()
     await store.close()
   })
 })
 
 describe('PostgreSQL under contention', () => {
   test('two writes that lock each other out are both done in the end', async (ctx) => {
-    const store = open(await (await sharedPostgres(ctx)).createDatabase())
+    const store = open(await database(ctx))
     await store.migrate()
     await Promise.all([add(store, 'a'), add(store, 'b')])
     const both = Promise.withResolvers<void>()
@@ -129,6 +137,37 @@ describe('PostgreSQL under contention', () => {
       { lease_until: 2 },
     ])
     await store.close()
+  })
+})
+
+describe('PostgreSQL that refuses', () => {
+  test('changes is said to be read only', async (ctx) => {
+    const url = await database(ctx)
+    await using preparing = kept(open(url))
+    await preparing.store.migrate()
+    const name = sql.id(new URL(url).pathname.slice(1))
+    await sql`alter database ${name} set default_transaction_read_only = on`.execute(preparing.store.read)
+    await using reading = kept(open(url))
+    const failing = add(reading.store, 'x')
+    await expect(failing).rejects.toThrow(StoreUnavailableError)
+    await expect(failing).rejects.toThrow(/takes no changes now .*address of the primary/)
+    await expect(ids(reading.store)).resolves.toEqual([])
+  })
+
+  test('a database, a user or a table that is not there is named with the remedy', async (ctx) => {
+    const url = new URL(await database(ctx))
+    await using whole = kept(open(url.href))
+    await expect(ids(whole.store)).rejects.toThrow(StoreSchemaError)
+    await expect(ids(whole.store)).rejects.toThrow(/lacks what .*"engines".*mainstay migrate/)
+    await sql`create role stranger login`.execute(whole.store.read)
+    await whole.store.migrate()
+
+    await using elsewhere = kept(open(changed(url, { pathname: '/gone' })))
+    await expect(ids(elsewhere.store)).rejects.toThrow(/has no such database .*Check its name/)
+    await using unknown = kept(open(changed(url, { username: 'nobody' })))
+    await expect(ids(unknown.store)).rejects.toThrow(/does not let us in .*Check the user/)
+    await using stranger = kept(open(changed(url, { username: 'stranger' })))
+    await expect(ids(stranger.store)).rejects.toThrow(/forbids this to our user .*Grant/)
   })
 })
 

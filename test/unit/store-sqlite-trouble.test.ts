@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-import { describe, expect, test, vi, type TestContext } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 
 import { runCommand } from '../../packages/mainstay/src/core/child-process.ts'
 import { SystemClock } from '../../packages/mainstay/src/core/clock.ts'
@@ -18,7 +18,7 @@ import {
   allMigrations,
   type Store,
 } from '../../packages/mainstay/src/store/index.ts'
-import { need, needThat } from '../support/need.ts'
+import { inOwnMounts } from './support/own-mounts.ts'
 
 const PROCESS = fileURLToPath(new URL('support/sqlite-process.ts', import.meta.url))
 const TIMEOUT_MS = 60_000
@@ -33,19 +33,6 @@ async function scratch(): Promise<AsyncDisposable & { database: string; director
     database: join(directory, 'mainstay.db'),
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true }),
   }
-}
-
-/** Runs shell lines in a mount namespace of their own, or skips the test where that is not allowed. */
-async function inOwnMounts(ctx: TestContext, script: string): Promise<JsonObject> {
-  const unshare = need(ctx, { program: 'unshare', package: 'util-linux' })
-  const own = [unshare, '--mount', ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'])] as const
-  const probe = await runCommand([...own, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { timeoutMs: TIMEOUT_MS })
-  needThat(ctx, probe.exitCode === 0, `a mount namespace of our own is not allowed here: ${probe.stderr.trim()}`)
-  const result = await runCommand([...own, 'sh', '-euc', script, 'sh', process.execPath, PROCESS], {
-    timeoutMs: TIMEOUT_MS,
-  })
-  expect(result).toMatchObject({ exitCode: 0, killedBy: null })
-  return parseJson(result.stdout.trim().split('\n').at(-1)!, 'the last line') as JsonObject
 }
 
 async function runProcess(mode: string, path: string): Promise<JsonObject> {
@@ -85,12 +72,13 @@ async function readAll(path: string): Promise<number> {
 
 describe('a SQLite file on a disk', () => {
   test('that fills up loses nothing acknowledged, keeps nothing half, says so, and goes on once there is room', async (ctx) => {
-    const result = await inOwnMounts(
-      ctx,
-      `mount -t tmpfs -o size=3m tmpfs /mnt
+    const result = await inOwnMounts(ctx, {
+      program: PROCESS,
+      timeoutMs: TIMEOUT_MS,
+      script: `mount -t tmpfs -o size=3m tmpfs /mnt
        head -c 1000000 /dev/zero >/mnt/mainstay.db.ballast
        exec "$1" "$2" fill /mnt/mainstay.db`,
-    )
+    })
     expect(result['failure']).toMatchObject({
       code: 'MS_STORE_FULL',
       message: expect.stringMatching(/mainstay\.db is full or failing .* Free some space; work goes on by itself/),
@@ -100,13 +88,14 @@ describe('a SQLite file on a disk', () => {
   })
 
   test('that is read-only is named with what to check', async (ctx) => {
-    const { failure } = await inOwnMounts(
-      ctx,
-      `mount -t tmpfs -o size=3m tmpfs /mnt
+    const { failure } = await inOwnMounts(ctx, {
+      program: PROCESS,
+      timeoutMs: TIMEOUT_MS,
+      script: `mount -t tmpfs -o size=3m tmpfs /mnt
        "$1" "$2" once /mnt/mainstay.db
        mount -o remount,ro /mnt
        exec "$1" "$2" once /mnt/mainstay.db`,
-    )
+    })
     expect(failure).toMatchObject({
       code: expect.stringMatching(/^MS_STORE_(FULL|UNAVAILABLE)$/),
       message: expect.stringMatching(/mainstay\.db cannot be (opened|written) .* Check/),

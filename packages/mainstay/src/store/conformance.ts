@@ -25,6 +25,20 @@ export type StoreFactory = (ctx: TestContext) => Promise<StorePlace>
 const ALL = allMigrations()
 const NEWEST = ALL.at(-1)
 
+/** A row with columns of every kind. */
+const WORKFLOW = {
+  id: 'w',
+  name: 'n',
+  version: 1,
+  subject: '',
+  input: '{}',
+  status: 'pending',
+  fence: 0,
+  wake_at: 5,
+  created_at: 0,
+  updated_at: 0,
+}
+
 /** What every store does. Each driver runs it. */
 export function storeConformance(name: string, factory: StoreFactory): void {
   /** The body of a test on a migrated database with one open store. */
@@ -186,6 +200,85 @@ export function storeConformance(name: string, factory: StoreFactory): void {
         const read = await store.read.selectFrom('workflows').selectAll().executeTakeFirstOrThrow()
         expect(read).toEqual(row)
         expect(Object.getPrototypeOf(read)).toBe(Object.prototype)
+      }),
+    )
+  })
+
+  describe(`${name}: a list`, () => {
+    const columns = [
+      ['id', 'text'],
+      ['version', 'integer'],
+      ['owner', 'text?'],
+      ['wake_at', 'integer?'],
+    ] as const
+    const rest = 'from workflows order by version desc limit 3'
+    const cases: [what: string, rows: [owner: string | null, wakeAt: number | null][]][] = [
+      ['nothing', []],
+      [
+        'null, an empty text, and zero',
+        [
+          [null, null],
+          ['', 0],
+        ],
+      ],
+      [
+        'text with the separators of a packed page',
+        [
+          ['\u001f', 1],
+          ['=\u001e\u001f2\u001f=\u001f', 2],
+        ],
+      ],
+      [
+        'text that looks like a row',
+        [
+          ['a\u001f0\u001ew1\u001f1\u001f=b', 1],
+          ['\u001e', null],
+        ],
+      ],
+      [
+        'text of every kind',
+        [
+          ['=“ü”\n\t\\"', -1],
+          ['😀', 2 ** 52],
+        ],
+      ],
+      [
+        'the first rows only',
+        [
+          ['d', 4],
+          ['c', 3],
+          ['b', 2],
+          ['a', 1],
+        ],
+      ],
+    ]
+
+    for (const [what, owners] of cases) {
+      test(
+        `gives values in the order of the columns, and rows in the order asked for: ${what}`,
+        on(async (store) => {
+          const rows = owners.map(([owner, wake_at], version) => ({
+            ...WORKFLOW,
+            id: `w${version}`,
+            owner,
+            version,
+            wake_at,
+          }))
+          if (rows.length > 0) await store.write((queries) => queries.insertInto('workflows').values(rows).execute())
+          const listed = rows.toReversed().map(({ id, version, owner, wake_at }) => [id, version, owner, wake_at])
+          await expect(store.readList({ columns, rest, parameters: [] })).resolves.toEqual(listed.slice(0, 3))
+        }),
+      )
+    }
+
+    test(
+      'takes parameters',
+      on(async (store) => {
+        await store.write((queries) => queries.insertInto('workflows').values(WORKFLOW).execute())
+        const one = store.kind === 'postgres' ? '$1' : '?'
+        const query = { columns, rest: `from workflows where id = ${one}` }
+        await expect(store.readList({ ...query, parameters: ['w'] })).resolves.toEqual([['w', 1, null, 5]])
+        await expect(store.readList({ ...query, parameters: ['v'] })).resolves.toEqual([])
       }),
     )
   })

@@ -1,4 +1,5 @@
 import { MainstayError } from '../core/errors.ts'
+import { wholeMs } from '../core/format-duration.ts'
 
 /** The database cannot be reached, is locked by another process or did not answer in time. */
 export class StoreUnavailableError extends MainstayError {
@@ -28,7 +29,7 @@ export class StoreCorruptError extends MainstayError {
   readonly retryable = false
 }
 
-/** The database's schema is newer than this program, or a migration failed. */
+/** The database's schema is newer than this program, lacks tables, or a migration failed. */
 export class StoreSchemaError extends MainstayError {
   readonly code = 'MS_STORE_SCHEMA'
   readonly status = 500
@@ -50,7 +51,7 @@ export class StoreWorkStuckError extends MainstayError {
 
   constructor(timeoutMs: number) {
     super(
-      `A change of the database did not finish within ${timeoutMs} ms and was rolled back. ` +
+      `A change of the database did not finish within ${wholeMs(timeoutMs)} and was rolled back. ` +
         'Its work waited for something else than the database: move that wait out of the write.',
     )
   }

@@ -8,6 +8,7 @@ import { webhookTables } from './migrations/0002-webhooks.ts'
 import { eventTicketTable } from './migrations/0003-event-tickets.ts'
 import { poolTables } from './migrations/0004-pools.ts'
 import { busOutboxTable } from './migrations/0005-bus-outbox.ts'
+import { disabledHostsTable } from './migrations/0006-disabled-hosts.ts'
 import type { Queries, Store } from './store.ts'
 
 /** A migration that is told for which database it runs, because a few column types have two names. */
@@ -20,6 +21,7 @@ const MIGRATIONS: Readonly<Record<string, MigrationFor>> = {
   '0003-event-tickets': eventTicketTable,
   '0004-pools': poolTables,
   '0005-bus-outbox': busOutboxTable,
+  '0006-disabled-hosts': disabledHostsTable,
 }
 
 /**

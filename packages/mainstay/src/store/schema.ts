@@ -21,6 +21,7 @@ export interface Schema {
   webhooks: WebhookTable
   webhook_dead_letters: WebhookDeadLetterTable
   event_tickets: EventTicketTable
+  disabled_hosts: DisabledHostTable
 }
 
 interface SoftDeletedRow {
@@ -211,4 +212,11 @@ export interface EventTicketTable {
   /** Whose it is, as JSON without the token. */
   principal: string
   expires_at: number
+}
+
+/** See the migration `0006-disabled-hosts`. */
+export interface DisabledHostTable {
+  host: string
+  reason: string
+  at: number
 }

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 
+import type { Columns, ListQuery, ValuesOf } from './list-query.ts'
 import type { Schema } from './schema.ts'
 
 /** A handle for queries. The one that {@link Store.write} passes on is valid until its work returns. */
@@ -15,6 +16,13 @@ export interface Store {
   readonly kind: 'sqlite' | 'postgres'
   /** For reading outside of a write. */
   readonly read: Queries
+  /**
+   * The rows of a list, outside of a write, as cheaply as the driver can: only the values, without a query builder and
+   * without an object for each row on the way.
+   *
+   * @throws StoreUnavailableError, StoreCorruptError
+   */
+  readList<Listed extends Columns>(query: ListQuery<Listed>): Promise<ValuesOf<Listed>[]>
   /**
    * Runs `work` in one transaction. `work` talks to nothing but the database and may run again after a deadlock or a
    * lost connection, so it has no other effects. A statement that fails ends the write, also when `work` catches the

@@ -3,6 +3,7 @@ import {
   StoreConflictError,
   StoreCorruptError,
   StoreFullError,
+  StoreSchemaError,
   StoreUnavailableError,
   StoreWriteBrokenError,
 } from '../errors.ts'
@@ -19,6 +20,24 @@ const CONNECTION_TROUBLE = new Set([
 
 /** Serialization failure, deadlock, lock not available. Source: PostgreSQL manual, appendix A. */
 const CONTENTION = new Set(['40001', '40P01', '55P03'])
+
+/** Table, column or schema unknown: never migrated, or by another version. Source: PostgreSQL manual, appendix A. */
+const SCHEMA_TROUBLE = new Set(['42P01', '42703', '3F000'])
+
+/** What a connection or a role is not allowed, with what to do. Source: PostgreSQL manual, appendix A. */
+const REFUSALS: ReadonlyMap<string, { readonly what: string; readonly remedy: string }> = new Map([
+  [
+    '25006',
+    {
+      what: 'takes no changes now',
+      remedy: 'It may be a standby or be set to read only: give the address of the primary, or let it take changes.',
+    },
+  ],
+  ['28000', { what: 'does not let us in', remedy: 'Check the user of the address and pg_hba.conf.' }],
+  ['28P01', { what: 'does not let us in', remedy: 'Check the user and the password of the address.' }],
+  ['3D000', { what: 'has no such database', remedy: 'Check its name in the address, or create or restore it.' }],
+  ['42501', { what: 'forbids this to our user', remedy: 'Grant the user the tables, or make it their owner.' }],
+])
 
 /** Whether the transaction certainly did not commit and can be tried again as it was. Takes an explained error. */
 export function isWorthRepeating(error: unknown): boolean {
@@ -55,6 +74,18 @@ export function explainPostgresError(error: unknown, where: string): unknown {
   }
   if (code === 'XX001' || code === 'XX002') {
     return new StoreCorruptError(`The data of PostgreSQL at ${where} is damaged (${said}). Restore a backup.`, options)
+  }
+  const refusal = REFUSALS.get(code)
+  if (refusal !== undefined) {
+    const { what, remedy } = refusal
+    return new StoreUnavailableError(`PostgreSQL at ${where} ${what} (${said}). ${remedy}`, options)
+  }
+  if (SCHEMA_TROUBLE.has(code)) {
+    return new StoreSchemaError(
+      `PostgreSQL at ${where} lacks what this program keeps its records in (${said}). ` +
+        'Run "mainstay migrate", check the search path of the user, or restore a backup.',
+      options,
+    )
   }
   if (code === '25P02') return new StoreWriteBrokenError(options)
   if (code === '23505') return new StoreConflictError(`A record with the same unique value exists (${said}).`, options)

@@ -1,4 +1,4 @@
-import { AbortedTransactionError, CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely'
+import { AbortedTransactionError, CompiledQuery, Kysely, PostgresDialect, sql, type PostgresPool } from 'kysely'
 import { Pool, types } from 'pg'
 
 import type { Clock } from '../../core/clock.ts'
@@ -6,12 +6,14 @@ import type { Logger } from '../../core/logging.ts'
 import { maskUrl } from '../../core/logging.ts'
 import { ShutdownError } from '../../core/errors.ts'
 import { StoreWriteBrokenError } from '../errors.ts'
+import type { Columns, ListQuery, ValuesOf } from '../list-query.ts'
 import { currentVersion, migrateToLatest, pendingMigrations } from '../migrate.ts'
 import type { Schema } from '../schema.ts'
 import type { Queries, Store } from '../store.ts'
 import { DEFAULT_WORK_TIMEOUT_MS, MIGRATION_TIMEOUT_MS, refuseNestedWrite, runWork } from '../write-scope.ts'
 import { isWorthRepeating } from './explain-error.ts'
 import { guardedPool } from './guarded-pool.ts'
+import { packedQuery, plainQuery, unpack, type PackedPage } from './packed-rows.ts'
 
 export interface PostgresStoreOptions {
   /** `postgres://user:password@host:port/database`. */
@@ -45,13 +47,15 @@ const NETWORK_GRACE_MS = 5000
 export class PostgresStore implements Store {
   readonly kind = 'postgres'
   readonly read: Queries
+  readonly #pool: PostgresPool
   readonly #clock: Clock
   readonly #workTimeoutMs: number
   readonly #running = new Set<Promise<unknown>>()
   #closed = false
 
-  private constructor(read: Queries, { clock, workTimeoutMs }: { clock: Clock; workTimeoutMs: number }) {
-    this.read = read
+  private constructor(pool: PostgresPool, { clock, workTimeoutMs }: { clock: Clock; workTimeoutMs: number }) {
+    this.read = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
+    this.#pool = pool
     this.#clock = clock
     this.#workTimeoutMs = workTimeoutMs
   }
@@ -81,8 +85,28 @@ export class PostgresStore implements Store {
     pool.on('error', onLost)
     // The pool hears its idle clients only. One that is lost in the middle of a write would end the process.
     pool.on('connect', (client) => client.on('error', onLost))
-    const dialect = new PostgresDialect({ pool: guardedPool(pool, maskUrl(url)) })
-    return new PostgresStore(new Kysely<Schema>({ dialect }), { clock, workTimeoutMs })
+    return new PostgresStore(guardedPool(pool, maskUrl(url)), { clock, workTimeoutMs })
+  }
+
+  async readList<Listed extends Columns>(query: ListQuery<Listed>): Promise<ValuesOf<Listed>[]> {
+    const packed = packedQuery(query)
+    const [page = { count: 0, page: null }] = await this.#query<PackedPage>(packed.sql, packed.parameters)
+    return unpack(page, query.columns) ?? (await this.#readPlainly(query))
+  }
+
+  async #readPlainly<Listed extends Columns>(query: ListQuery<Listed>): Promise<ValuesOf<Listed>[]> {
+    const rows = await this.#query<Record<string, unknown>>(plainQuery(query), query.parameters)
+    return rows.map((row) => query.columns.map(([name]) => row[name]) as unknown as ValuesOf<Listed>)
+  }
+
+  /** One query without the query builder around it. */
+  async #query<Row>(text: string, parameters: readonly unknown[]): Promise<Row[]> {
+    const client = await this.#pool.connect()
+    try {
+      return (await client.query<Row>(text, parameters)).rows
+    } finally {
+      client.release()
+    }
   }
 
   async write<T>(work: (queries: Queries) => Promise<T>): Promise<T> {

@@ -7,6 +7,6 @@ export {
   type RedisOptions,
   type RedisReply,
 } from './connection.ts'
-export { loadScript, type RedisScript } from './script.ts'
+export { loadScript, readSource, scriptOf, type RedisScript } from './script.ts'
 export { reconnectPauseMs, type ReconnectOptions } from './reconnect-pause.ts'
 export { subscribeTo, type Subscriber } from './subscription.ts'

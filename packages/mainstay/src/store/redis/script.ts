@@ -15,12 +15,17 @@ export interface RedisScript {
  * as well.
  */
 export function loadScript(...files: readonly [URL, ...URL[]]): RedisScript {
-  const source = files.map((url) => readFileSync(inSource(url), 'utf8')).join('\n')
-  return {
-    name: basename(files.at(-1)!.pathname),
-    source,
-    sha1: createHash('sha1').update(source).digest('hex'),
-  }
+  return scriptOf(basename(files.at(-1)!.pathname), files.map(readSource).join('\n'))
+}
+
+/** A script that was put together from what {@link readSource} reads. */
+export function scriptOf(name: string, source: string): RedisScript {
+  return { name, source, sha1: createHash('sha1').update(source).digest('hex') }
+}
+
+/** The text of a Lua file that lies beside the module. */
+export function readSource(url: URL): string {
+  return readFileSync(inSource(url), 'utf8')
 }
 
 function inSource(url: URL): URL {

@@ -67,6 +67,13 @@ export class SqliteConnection {
     })
   }
 
+  /** Runs one query and returns the values of its rows, in the order of the columns. */
+  values(sql: string, parameters: readonly unknown[]): (readonly unknown[])[] {
+    return this.#explained(() => {
+      return this.#prepare(sql).statement.all(...parameters.map(toSqlite)) as unknown as (readonly unknown[])[]
+    })
+  }
+
   set busyTimeoutMs(timeoutMs: number) {
     this.exec(`pragma busy_timeout = ${Math.trunc(timeoutMs)}`)
   }

@@ -1,6 +1,7 @@
 import { CompiledQuery, Kysely } from 'kysely'
 
 import { InvalidInputError } from '../../core/errors.ts'
+import { columnNames, type Columns, type ListQuery, type ValuesOf } from '../list-query.ts'
 import { currentVersion, migrateToLatest, pendingMigrations } from '../migrate.ts'
 import type { Schema } from '../schema.ts'
 import type { Queries, Store } from '../store.ts'
@@ -52,6 +53,14 @@ export class SqliteStore implements Store {
       writer.close()
       throw error
     }
+  }
+
+  async readList<Listed extends Columns>({
+    columns,
+    rest,
+    parameters,
+  }: ListQuery<Listed>): Promise<ValuesOf<Listed>[]> {
+    return this.#reader.values(`select ${columnNames(columns)} ${rest}`, parameters) as unknown as ValuesOf<Listed>[]
   }
 
   async write<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
