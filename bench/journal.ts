@@ -12,7 +12,7 @@ import { Metrics } from '../packages/mainstay/src/core/metrics.ts'
 import { TaskGroup } from '../packages/mainstay/src/core/task-group.ts'
 import { Engine, enqueueWorkflow } from '../packages/mainstay/src/journal/index.ts'
 import { PostgresStore, SqliteStore, type Store } from '../packages/mainstay/src/store/index.ts'
-import { needPostgres, PrivatePostgres } from '../test/engines/support/private-postgres.ts'
+import { startPrivatePostgres } from '../test/engines/support/private-postgres.ts'
 import type { BenchResult } from './run.ts'
 
 const STEPS = 5
@@ -28,12 +28,9 @@ export async function run({ log }: { json: boolean; log: (line: string) => void 
   } finally {
     await rm(directory, { recursive: true })
   }
-  const refuse = (reason: unknown): never => {
-    throw new Error(String(reason))
-  }
-  await using postgres = await PrivatePostgres.start(needPostgres({ skip: refuse }))
+  await using postgres = await startPrivatePostgres()
   const store = PostgresStore.open({
-    url: await postgres.createDatabase(),
+    url: postgres.url,
     clock: new SystemClock(),
     logger: silentLogger(),
   })

@@ -63,7 +63,7 @@ export async function crashRun(
 ): Promise<{ outcome: CrashOutcome; points: number }> {
   const dataDir = await mkdtemp(join(tmpdir(), 'mainstay-crash-'))
   const crashLog = join(dataDir, 'points.log')
-  const set = [...FLEET, ...(await store.fresh())]
+  const set = [...FLEET, ...(scenario.set ?? []), ...(await store.fresh())]
   try {
     const { failure, died } = await firstLife({ dataDir, set }, scenario, { crashLog, point })
     const status = await secondLife({ dataDir, set }, failure)

@@ -4,6 +4,8 @@ import type { ServeClient } from '../support/serve-client.ts'
 export interface Scenario {
   readonly name: string
   readonly recoveryMethod: 'auto' | 'reserved_host'
+  /** More options of the server. */
+  readonly set?: readonly string[]
   /** Makes something fail and reports it, as a monitor would. @returns what must become of it */
   readonly fail: (server: ServeClient) => Promise<Failure>
 }
@@ -60,6 +62,13 @@ async function guestDies(server: ServeClient): Promise<Failure> {
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'host-failure auto', recoveryMethod: 'auto', fail: hostDies },
   { name: 'host-failure reserved_host', recoveryMethod: 'reserved_host', fail: hostDies },
+  {
+    name: 'host-failure auto, evacuations by the process',
+    recoveryMethod: 'auto',
+    // As with libvirt: an evacuation that is under way dies with the process, and only its repeat ends it.
+    set: ['compute.simulated_evacuations_by=process'],
+    fail: hostDies,
+  },
   { name: 'instance-failure', recoveryMethod: 'auto', fail: guestDies },
 ]
 

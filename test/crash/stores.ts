@@ -9,8 +9,8 @@ export async function startPostgres(): Promise<{ store: CrashStore } & AsyncDisp
   const refuse = (reason: unknown): never => {
     throw new Error(String(reason))
   }
-  const bin = needPostgres({ skip: refuse })
-  const server = await PrivatePostgres.start(bin)
+  needPostgres({ skip: refuse })
+  const server = await PrivatePostgres.start()
   return {
     store: {
       name: 'postgres',

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test, type TestContext } from 'vitest'
+import { describe, expect, test, type TestContext } from 'vitest'
 
 import { SystemClock } from '../../packages/mainstay/src/core/clock.ts'
 import { SystemIds } from '../../packages/mainstay/src/core/ids.ts'
@@ -19,18 +19,14 @@ import {
   type WorkflowSummary,
 } from '../../packages/mainstay/src/journal/index.ts'
 import { PostgresStore, readOutbox } from '../../packages/mainstay/src/store/index.ts'
-import { PrivatePostgres, needPostgres } from './support/private-postgres.ts'
+import { usePostgres } from './support/shared-postgres.ts'
 
 const clock = new SystemClock()
 const ids = new SystemIds()
 const PATIENCE_MS = 20_000
 const step = { timeoutMs: 30_000 }
 
-let shared: Promise<PrivatePostgres> | undefined
-
-afterAll(async () => {
-  await (await shared)?.[Symbol.asyncDispose]()
-})
+const database = usePostgres()
 
 /** A journal in a database of its own, with engines that end with it. */
 class Journal implements AsyncDisposable {
@@ -43,10 +39,7 @@ class Journal implements AsyncDisposable {
   }
 
   static async open(ctx: TestContext): Promise<Journal> {
-    const bin = needPostgres(ctx)
-    shared ??= PrivatePostgres.start(bin)
-    const url = await (await shared).createDatabase()
-    const store = PostgresStore.open({ url, clock, logger: silentLogger() })
+    const store = PostgresStore.open({ url: await database(ctx), clock, logger: silentLogger() })
     await store.migrate()
     return new Journal(store)
   }
@@ -191,6 +184,70 @@ describe('the journal on PostgreSQL', () => {
     for (let count = 0; count < 8; count += 1) await journal.until(`w${count}`, 'completed')
     expect(most).toBe(1)
     expect(order).toEqual(['0', '1', '2', '3', '4', '5', '6', '7'])
+  })
+
+  test('lets others of the subject go first while one sleeps that gave it back, and takes it again after them', async (ctx) => {
+    await using journal = await Journal.open(ctx)
+    const order: string[] = []
+    const go = Promise.withResolvers<void>()
+    const pausing = workflow(async (context) => {
+      await context.acquire('lock', 'of its own')
+      await context.sleep('pause', 100, { releases: 'subject' })
+      order.push('a goes on')
+      return null
+    }, 'pausing')
+    const busy = workflow(async (context) => {
+      await context.step('act', step, async () => {
+        order.push(`${context.workflowId} acts`)
+        await go.promise
+      })
+      return null
+    }, 'busy')
+    const locks = async (): Promise<string[]> => {
+      const rows = await journal.store.read.selectFrom('workflow_locks').select(['name', 'workflow_id']).execute()
+      return rows.map(({ name, workflow_id: id }) => `${name} ${id}`).toSorted()
+    }
+    await journal.enqueue('a', { subject: 'host', name: 'pausing' })
+    await journal.enqueue('b', { subject: 'host', name: 'busy' })
+    const engines = [await journal.engine([pausing, busy]), await journal.engine([pausing, busy])]
+    await expect.poll(() => order, { timeout: PATIENCE_MS }).toEqual(['b acts'])
+    const { wakeAt } = (await journal.find('a'))!
+    await expect.poll(() => clock.now(), { timeout: PATIENCE_MS }).toBeGreaterThan(wakeAt! + 300)
+    await journal.signal('a', 'anything', null)
+    for (const engine of engines) engine.poke()
+    await journal.enqueue('c', { subject: 'host', name: 'busy' })
+    expect(await journal.find('a')).toMatchObject({ status: 'waiting', fence: 1 })
+    expect(await locks()).toEqual(['of its own a', 'subject:host b'])
+    go.resolve()
+    await journal.until('c', 'completed')
+    expect(order).toEqual(['b acts', 'a goes on', 'c acts'])
+    expect(await locks()).toEqual([])
+  })
+
+  test('never lets two of a subject act together, however often they give it back, with three engines', async (ctx) => {
+    await using journal = await Journal.open(ctx)
+    const inside = new Map<string, string>()
+    const together: string[] = []
+    const definition = workflow(async (context, input) => {
+      const subject = toJson(input)
+      for (let round = 0; round < 6; round += 1) {
+        await context.step(`act ${round}`, step, async ({ signal }) => {
+          const other = inside.get(subject)
+          if (other !== undefined) together.push(`${context.workflowId} beside ${other}`)
+          inside.set(subject, context.workflowId)
+          await clock.sleep(2, { signal })
+          inside.delete(subject)
+        })
+        await context.sleep(`pause ${round}`, 1 + (round % 3), { releases: 'subject' })
+      }
+      return null
+    })
+    const names = Array.from({ length: 8 }, (_, number) => `w${number}`)
+    for (const [at, id] of names.entries()) await journal.enqueue(id, { subject: `host ${at % 2}`, input: at % 2 })
+    for (let engine = 0; engine < 3; engine += 1) await journal.engine([definition])
+    for (const id of names) await journal.until(id, 'completed')
+    expect(together).toEqual([])
+    expect(await journal.store.read.selectFrom('workflow_locks').selectAll().execute()).toEqual([])
   })
 
   test('holds a workflow for a person, with any reason, until it is signalled or its time is over', async (ctx) => {

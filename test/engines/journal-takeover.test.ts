@@ -1,63 +1,28 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest'
 
 import { SystemClock } from '../../packages/mainstay/src/core/clock.ts'
 import { silentLogger } from '../../packages/mainstay/src/core/logging.ts'
 import { enqueueWorkflow, findWorkflow, workflowHistory } from '../../packages/mainstay/src/journal/index.ts'
 import { PostgresStore } from '../../packages/mainstay/src/store/index.ts'
-import { needPostgres, PrivatePostgres } from './support/private-postgres.ts'
+import { type ManagedProcess, startProgram } from '../support/managed-process.ts'
+import { usePostgres } from './support/shared-postgres.ts'
 
 const PROGRAM = fileURLToPath(new URL('support/engine-process.ts', import.meta.url))
 const LEASE_MS = 1000
 const PATIENCE_MS = 20_000
 
-/** An engine in a process of its own whose output can be waited for. */
-class EngineProcess implements AsyncDisposable {
-  readonly child: ChildProcess
-  readonly #exited: Promise<unknown>
-  #output = ''
-
-  constructor(url: string, effects: string) {
-    this.child = spawn(process.execPath, [PROGRAM, url, effects, String(LEASE_MS)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    this.#exited = once(this.child, 'exit')
-    this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
-      this.#output += text
-      this.child.emit('output')
-    })
-  }
-
-  async says(pattern: RegExp): Promise<string> {
-    const signal = AbortSignal.timeout(PATIENCE_MS)
-    for (;;) {
-      const match = pattern.exec(this.#output)
-      if (match !== null) return match[0]
-      await once(this.child, 'output', { signal })
-    }
-  }
-
-  get output(): string {
-    return this.#output
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.child.exitCode === null && this.child.signalCode === null) {
-      this.child.kill('SIGCONT')
-      this.child.kill('SIGKILL')
-    }
-    await this.#exited
-  }
+/** Starts an engine in a process of its own. */
+async function startEngine(url: string, effects: string): Promise<ManagedProcess> {
+  return await startProgram([process.execPath, PROGRAM, url, effects, String(LEASE_MS)])
 }
 
 describe('several engines on one PostgreSQL', () => {
-  let postgres: PrivatePostgres | undefined
+  const database = usePostgres()
   let directory: string
 
   beforeAll(async () => {
@@ -65,13 +30,14 @@ describe('several engines on one PostgreSQL', () => {
   })
 
   afterAll(async () => {
-    await postgres?.[Symbol.asyncDispose]()
     await rm(directory, { recursive: true, force: true })
   })
 
-  async function setUp(bin: string, name: string): Promise<{ url: string; store: PostgresStore; effects: string }> {
-    postgres ??= await PrivatePostgres.start(bin)
-    const url = await postgres.createDatabase()
+  async function setUp(
+    ctx: TestContext,
+    name: string,
+  ): Promise<{ url: string; store: PostgresStore; effects: string }> {
+    const url = await database(ctx)
     const store = PostgresStore.open({ url, clock: new SystemClock(), logger: silentLogger() })
     await store.migrate()
     await store.write((queries) =>
@@ -94,34 +60,34 @@ describe('several engines on one PostgreSQL', () => {
   }
 
   test('one takes over from another that was killed, and nothing is done twice', async (ctx) => {
-    const { url, store, effects } = await setUp(needPostgres(ctx), 'killed')
-    await using first = new EngineProcess(url, effects)
-    await first.says(/acting killed 3 /)
-    first.child.kill('SIGKILL')
-    await using second = new EngineProcess(url, effects)
+    const { url, store, effects } = await setUp(ctx, 'killed')
+    await using first = await startEngine(url, effects)
+    await first.untilPrinted(/acting killed 3 /)
+    await first.kill()
+    await using second = await startEngine(url, effects)
     await completed(store, 'killed')
     expect(await effectsOf(effects)).toHaveLength(10)
     expect(new Set(await effectsOf(effects)).size).toBe(10)
-    expect(second.output).toContain('fence 2')
+    expect(second.printed()).toContain('fence 2')
     await store.close()
   })
 
   test('one that was paused for longer than its lease is refused when it wakes up', async (ctx) => {
-    const { url, store, effects } = await setUp(needPostgres(ctx), 'paused')
-    await using paused = new EngineProcess(url, effects)
-    await paused.says(/acting paused 3 /)
-    paused.child.kill('SIGSTOP')
-    await using other = new EngineProcess(url, effects)
+    const { url, store, effects } = await setUp(ctx, 'paused')
+    await using paused = await startEngine(url, effects)
+    await paused.untilPrinted(/acting paused 3 /)
+    await paused.server.pause()
+    await using other = await startEngine(url, effects)
     await completed(store, 'paused')
     const before = await workflowHistory(store.read, 'paused')
-    paused.child.kill('SIGCONT')
-    await paused.says(/lets go/)
+    await paused.server.resume()
+    await paused.untilPrinted(/lets go/)
     expect(await workflowHistory(store.read, 'paused')).toEqual(before)
     const late = before.filter(({ fence, seq }) => fence === 1 && seq > before.find((entry) => entry.fence === 2)!.seq)
     expect(late).toEqual([])
     expect(new Set(await effectsOf(effects)).size).toBe(10)
     expect(await effectsOf(effects)).toHaveLength(10)
-    expect(other.output).toContain('acting paused 10 fence 2')
+    expect(other.printed()).toContain('acting paused 10 fence 2')
     await store.close()
   })
 })

@@ -1,16 +1,18 @@
-import type { Selectable } from 'kysely'
+import { CompiledQuery, type Selectable } from 'kysely'
 
-import type { Store, WorkflowTable } from '../store/index.ts'
-import { dueWorkflows, type DueOptions } from './due.ts'
+import type { Queries, Store, WorkflowTable } from '../store/index.ts'
+import { dueParameters, dueWorkflows, type DueOptions, type DueWorkflow } from './due.ts'
 import { takeSubjects } from './locks.ts'
+
+const DUE = dueWorkflows('sqlite')
 
 /** Takes ownership of due workflows. Looking costs a read; only when there is something is a write worth its flush. */
 export async function claimSqlite(store: Store, options: DueOptions): Promise<Selectable<WorkflowTable>[]> {
   const { engine, now } = options
-  const any = await dueWorkflows(store.read, { ...options, limit: 1 }).execute()
+  const any = await dueOf(store.read, { ...options, limit: 1 })
   if (any.length === 0) return []
   return await store.write(async (queries) => {
-    const due = await dueWorkflows(queries, options).execute()
+    const due = await dueOf(queries, options)
     // What was cancelled does nothing any more, so it needs no lock.
     const cancelled = due.filter((row) => row.cancel_reason !== null).map((row) => row.id)
     const candidates = due.filter((row) => row.cancel_reason === null)
@@ -31,4 +33,9 @@ export async function claimSqlite(store: Store, options: DueOptions): Promise<Se
       .returningAll()
       .execute()
   })
+}
+
+async function dueOf(queries: Queries, options: DueOptions): Promise<DueWorkflow[]> {
+  const { rows } = await queries.executeQuery<DueWorkflow>(CompiledQuery.raw(DUE, dueParameters('sqlite', options)))
+  return rows
 }

@@ -86,9 +86,11 @@ export class Engine {
   #renewedAt = 0
   #claiming = false
   #claimAgain = false
+  #timeToLook = false
   #stopped = true
   #timer: Disposable | undefined
   #wakeTimer: Disposable | undefined
+  #wakeAt = Infinity
 
   constructor(deps: EngineDependencies, options: EngineOptions = {}) {
     this.#deps = deps
@@ -115,7 +117,7 @@ export class Engine {
     this.#stopped = false
     await this.#lead()
     this.#schedule()
-    this.poke()
+    this.#lookForSleepers()
   }
 
   /** Looks for work now: something was enqueued or signalled. */
@@ -162,7 +164,7 @@ export class Engine {
         .finally(() => {
           if (!this.#stopped) this.#schedule()
         })
-      this.poke()
+      this.#lookForSleepers()
     })
   }
 
@@ -198,32 +200,51 @@ export class Engine {
 
   async #claimAll(): Promise<void> {
     try {
+      let now: number
       do {
         this.#claimAgain = false
+        now = this.#deps.clock.now()
         const claimed = await this.#store.claim({
           engine: this.#id,
           names: [...this.#definitions.keys()],
           running: new Set([...this.#running.keys(), ...this.#troubled.resting()]),
-          now: this.#deps.clock.now(),
+          now,
           limit: this.#options.maxConcurrent - this.#running.size,
         })
         for (const workflow of claimed) this.#begin(workflow)
         // Several at once mean a rush, in which more may wait behind them; for a single one, whoever brings more pokes.
         if (claimed.length > 1) this.#claimAgain = true
       } while (this.#claimAgain && !this.#stopped)
-      await this.#wakeAtNext()
+      if (this.#timeToLook) await this.#wakeAtNext(now)
     } finally {
       this.#claiming = false
     }
     if (this.#claimAgain) this.poke()
   }
 
-  /** Sets one timer for the sleeper that is due first, instead of looking again and again. */
-  async #wakeAtNext(): Promise<void> {
-    const at = await this.#store.nextWake([...this.#definitions.keys()])
+  /** Looks for work, and for whoever is due next: time has passed, or other engines may have put workflows to sleep. */
+  #lookForSleepers(): void {
+    this.#timeToLook = true
+    this.poke()
+  }
+
+  async #wakeAtNext(lookedAt: number): Promise<void> {
+    this.#timeToLook = false
+    // Before the question: what is parked while it is asked, and may not be in the answer, sets a timer of its own.
     this.#wakeTimer?.[Symbol.dispose]()
-    if (at === undefined || this.#stopped) return
-    this.#wakeTimer = this.#deps.clock.after(Math.max(1, at - this.#deps.clock.now()), () => this.poke())
+    this.#wakeTimer = undefined
+    this.#wakeAt = Infinity
+    const at = await this.#store.nextWake([...this.#definitions.keys()], lookedAt)
+    if (at !== undefined) this.#wakeBy(at)
+  }
+
+  /** One timer for the sleeper that is due first, instead of looking again and again. */
+  #wakeBy(at: number): void {
+    if (this.#stopped || at >= this.#wakeAt) return
+    this.#wakeTimer?.[Symbol.dispose]()
+    this.#wakeAt = at
+    const delayMs = Math.max(1, at - this.#deps.clock.now())
+    this.#wakeTimer = this.#deps.clock.after(delayMs, () => this.#lookForSleepers())
   }
 
   #begin(claimed: ClaimedWorkflow): void {
@@ -292,6 +313,7 @@ export class Engine {
     const logger = this.#loggerOf(claimed)
     if (reason instanceof Parked) {
       await run.change(reason.change)
+      if (reason.change.wakeAt !== null) this.#wakeBy(reason.change.wakeAt)
     } else if (reason instanceof StaleOwnerError || reason instanceof LeaseLostError) {
       logger.warn(reason.message)
     } else if (reason instanceof ShutdownError) {

@@ -1,4 +1,5 @@
 import { MainstayError } from '../core/errors.ts'
+import { wholeMs } from '../core/format-duration.ts'
 
 /** Another engine owns this workflow now; whatever this one wanted to write was refused. */
 export class StaleOwnerError extends MainstayError {
@@ -20,7 +21,7 @@ export class LeaseLostError extends MainstayError {
   readonly retryable = true
 
   constructor(engine: string, silentMs: number) {
-    super(`Engine ${engine} could not renew its lease for ${Math.round(silentMs)} ms and lets go of its work.`)
+    super(`Engine ${engine} could not renew its lease for ${wholeMs(silentMs)} and lets go of its work.`)
   }
 }
 

@@ -1,6 +1,7 @@
 import { parseJson, type Json } from '../core/json.ts'
 import type { Queries, WorkflowTable } from '../store/index.ts'
 import type { RecordedEntry } from './history.ts'
+import { subjectLock } from './locks.ts'
 import { readHistories } from './read-history.ts'
 import type { WorkflowStatus } from './workflow.ts'
 import type { Selectable } from 'kysely'
@@ -41,6 +42,17 @@ export async function listWorkflows(queries: Queries, filter: WorkflowFilter): P
 
 export async function findWorkflow(queries: Queries, id: string): Promise<WorkflowSummary | undefined> {
   const row = await queries.selectFrom('workflows').selectAll().where('id', '=', id).executeTakeFirst()
+  return row === undefined ? undefined : summary(row)
+}
+
+/** The workflow that has a subject's lock: the others of the subject wait for it. */
+export async function findSubjectHolder(queries: Queries, subject: string): Promise<WorkflowSummary | undefined> {
+  const row = await queries
+    .selectFrom('workflow_locks')
+    .innerJoin('workflows', 'workflows.id', 'workflow_locks.workflow_id')
+    .selectAll('workflows')
+    .where('workflow_locks.name', '=', subjectLock(subject))
+    .executeTakeFirst()
   return row === undefined ? undefined : summary(row)
 }
 

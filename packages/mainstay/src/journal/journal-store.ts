@@ -157,13 +157,19 @@ export class JournalStore {
       }))
   }
 
-  /** When the next sleeping workflow is due, in milliseconds since the Unix epoch. */
-  async nextWake(names: readonly string[]): Promise<number | undefined> {
+  /**
+   * When the next sleeping workflow is due, in milliseconds since the Unix epoch.
+   *
+   * @param after those that were due by then are left out: what was not claimed waits for its subject or for room, and
+   *   whoever makes way looks for work itself
+   */
+  async nextWake(names: readonly string[], after: number): Promise<number | undefined> {
     if (names.length === 0) return undefined
     const row = await this.#store.read
       .selectFrom('workflows')
       .select((eb) => eb.fn.min('wake_at').as('at'))
       .where('status', 'in', ['waiting', 'held'])
+      .where('wake_at', '>', after)
       .where('name', 'in', [...names])
       .executeTakeFirst()
     return row?.at ?? undefined

@@ -3,20 +3,19 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
-import type { Clock } from '../core/clock.ts'
 import { MainstayError } from '../core/errors.ts'
 import type { Json } from '../core/json.ts'
-import type { Queries, Store } from '../store/index.ts'
+import type { Store } from '../store/index.ts'
 import type { RecordedMessage } from './diagnostics.ts'
+import { MortalClock, MortalStore } from './testing/mortal.ts'
 import { TestJournal } from './testing/start-journal.ts'
-import { TroubledStore } from './testing/troubled-store.ts'
 import type { WorkflowContext, WorkflowDefinition } from './workflow.ts'
 
 /** What a made-up workflow does, one thing after the other; `both` does two lists of things beside each other. */
 type Op =
   | { readonly kind: 'step'; readonly slow: number }
   | { readonly kind: 'flaky'; readonly failures: number }
-  | { readonly kind: 'sleep'; readonly ms: number }
+  | { readonly kind: 'sleep'; readonly ms: number; readonly releases: boolean }
   | { readonly kind: 'signal'; readonly beforeIt: boolean }
   | { readonly kind: 'transact' }
   | { readonly kind: 'decide' }
@@ -30,7 +29,14 @@ const simple: fc.Arbitrary<Op> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('flaky' as const), failures: fc.integer({ min: 1, max: 2 }) }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('sleep' as const), ms: fc.constantFrom(1, 300, 8000) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('sleep' as const),
+      ms: fc.constantFrom(1, 300, 8000),
+      releases: fc.boolean(),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('signal' as const), beforeIt: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('transact' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('decide' as const) }) },
@@ -56,49 +62,6 @@ class NotYetError extends MainstayError {
   readonly code = 'MS_TEST_NOT_YET'
   readonly status = 503
   readonly retryable = true
-}
-
-/** A clock that stops for one process: none of its timers ever wakes it again. */
-class MortalClock implements Clock {
-  dead = false
-  readonly #clock: Clock
-
-  constructor(clock: Clock) {
-    this.#clock = clock
-  }
-
-  now(): number {
-    return this.#clock.now()
-  }
-
-  monotonic(): number {
-    return this.#clock.monotonic()
-  }
-
-  after(delayMs: number, wake: () => void): Disposable {
-    return this.#clock.after(delayMs, () => void (this.dead || wake()))
-  }
-
-  async sleep(delayMs: number, options?: { signal?: AbortSignal | undefined }): Promise<void> {
-    await this.#clock.sleep(delayMs, options)
-    if (this.dead) await forever()
-  }
-}
-
-/** The store as a process sees it that may be killed: what it asks for then is never answered. */
-class MortalStore extends TroubledStore {
-  dead = false
-
-  override async write<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
-    if (this.dead) await forever()
-    const result = await super.write(work)
-    if (this.dead) await forever()
-    return result
-  }
-}
-
-async function forever(): Promise<never> {
-  return await new Promise<never>(() => {})
 }
 
 let journal: TestJournal
@@ -140,7 +103,7 @@ function workflowOf(name: string, ops: readonly Op[], { acts, waits }: World): W
           },
         )
       case 'sleep':
-        await context.sleep(key, op.ms)
+        await context.sleep(key, op.ms, op.releases ? { releases: 'subject' } : {})
         return key
       case 'signal': {
         waits.add(key)

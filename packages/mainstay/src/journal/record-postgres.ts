@@ -2,6 +2,7 @@ import { CompiledQuery } from 'kysely'
 
 import { toJson } from '../core/json.ts'
 import type { Queries, Store } from '../store/index.ts'
+import { subjectLock } from './locks.ts'
 import { entryRow, outboxRow, reasonText, type HistoryRecord } from './record.ts'
 
 /**
@@ -27,11 +28,12 @@ const RECORD = `with asked as (select * from json_to_recordset($1::json) as r(id
     update workflows w set status = c.status, wake_at = coalesce(w.wake_at, c.wake_at), reason = c.reason,
       result = c.result, finished_at = c.finished_at, owner = null, updated_at = c.at
     from json_to_recordset($3::json) as c(id text, fence integer, status text, wake_at bigint, reason text,
-      result text, finished_at bigint, at bigint)
+      result text, finished_at bigint, at bigint, releases boolean)
     join owned o on o.id = c.id and o.fence = c.fence
-    where w.id = c.id returning w.id, w.finished_at),
+    where w.id = c.id returning w.id, w.finished_at, '${subjectLock('')}' || w.subject as lock, c.releases),
   unlocked as (
-    delete from workflow_locks where workflow_id in (select id from changed where finished_at is not null))`
+    delete from workflow_locks l using changed c
+    where l.workflow_id = c.id and (c.finished_at is not null or (c.releases and l.name = c.lock)))`
 
 /** Added where something is told of the records: $5 the events. */
 const RECORD_TELL = `,
@@ -153,5 +155,6 @@ function changeRow(record: HistoryRecord, change: NonNullable<HistoryRecord['cha
     result: change.result === null ? null : toJson(change.result),
     finished_at: ended ? record.at : null,
     at: record.at,
+    releases: change.releasesSubject === true,
   }
 }

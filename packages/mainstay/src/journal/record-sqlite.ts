@@ -2,6 +2,7 @@ import { CompiledQuery } from 'kysely'
 
 import { toJson } from '../core/json.ts'
 import type { Queries } from '../store/index.ts'
+import { subjectLock } from './locks.ts'
 import { entryRow, outboxRow, reasonText, type HistoryRecord } from './record.ts'
 
 /**
@@ -17,6 +18,8 @@ const TELL = `insert into event_outbox (event_id, event, at)
 const CHANGE = `update workflows set status = ?, wake_at = coalesce(wake_at, ?), reason = ?, result = ?, finished_at = ?,
   owner = null, updated_at = ? where id = ?`
 const UNLOCK = 'delete from workflow_locks where workflow_id = ?'
+const RELEASE = `delete from workflow_locks where workflow_id = ?1
+  and name = (select '${subjectLock('')}' || subject from workflows where id = ?1)`
 
 /** @returns the records that a newer owner made worthless; nothing of them was written */
 export async function writeRecordsSqlite(
@@ -54,4 +57,5 @@ async function changeStatus(
     ]),
   )
   if (ended) await queries.executeQuery(CompiledQuery.raw(UNLOCK, [record.workflowId]))
+  else if (change.releasesSubject === true) await queries.executeQuery(CompiledQuery.raw(RELEASE, [record.workflowId]))
 }

@@ -8,6 +8,8 @@ export interface StatusChange {
   readonly wakeAt: number | null
   readonly reason: string | null
   readonly result: Json
+  /** Whether a workflow that waits gives its subject's lock back. */
+  readonly releasesSubject?: boolean
 }
 
 /** The records of one run of a workflow: once one of them is lost, none that was made after it may be written. */

@@ -14,7 +14,7 @@ import type { ClaimedWorkflow, JournalStore } from './journal-store.ts'
 import { takeLock } from './locks.ts'
 import type { RecordLine, StatusChange } from './record.ts'
 import { isStoreTrouble } from './store-trouble.ts'
-import type { Signal, StepAttempt, StepOptions, WaitOptions, WorkflowContext } from './workflow.ts'
+import type { Signal, SleepOptions, StepAttempt, StepOptions, WaitOptions, WorkflowContext } from './workflow.ts'
 
 export interface RunTools {
   readonly store: JournalStore
@@ -134,12 +134,16 @@ export class WorkflowRun implements WorkflowContext {
     return now
   }
 
-  async sleep(key: string, delayMs: number): Promise<void> {
+  async sleep(key: string, delayMs: number, { releases }: SleepOptions = {}): Promise<void> {
     this.#enter()
     let until = this.#replay.timer(key)?.until
     if (until === undefined) {
       until = this.clock.now() + delayMs
       await this.#record([{ kind: 'timer', key, data: { delayMs, until } }])
+    }
+    // A workflow in memory has its subject's lock: to give it back is to park, however short the wait.
+    if (releases === 'subject' && this.clock.now() < until) {
+      throw this.#park({ status: 'waiting', wakeAt: until, reason: null, result: null, releasesSubject: true })
     }
     await this.#waitUntil(until)
   }

@@ -21,7 +21,10 @@ import type { RecordedEntry } from './history.ts'
  *
  * Invariants, all of them kept by the database and not by the process:
  * 1. One owner. Every claim raises the workflow's fencing token; a write with an older token is refused whole.
- * 2. One workflow per subject runs, waits or is held; later ones stay pending, in order of arrival.
+ * 2. A workflow runs only while it holds its subject's lock, which one workflow has at a time: it gets the lock with the
+ *    claim, in the same transaction. It keeps the lock while it waits or is held, until it ends; a sleep that `releases`
+ *    the subject gives it back together with the parking, and the claim that ends the sleep has to get it again. Of
+ *    several that are due, the oldest is first. What was cancelled only ends, so it needs no lock.
  * 3. The history only grows, and its entries are numbered without repeats.
  * 4. An effect in our own database and the record of it are one transaction.
  * 5. A workflow that ended never runs again.
@@ -103,6 +106,14 @@ export interface WaitOptions {
   readonly held?: string
 }
 
+export interface SleepOptions {
+  /**
+   * What the workflow does not keep to itself meanwhile. With `subject`, other workflows of its subject run until the
+   * sleep is over, and the workflow goes on once none of them runs. Locks of its own it keeps.
+   */
+  readonly releases?: 'subject'
+}
+
 /**
  * The only way for a workflow to learn anything or to do anything. Keys are unique within a workflow.
  *
@@ -131,8 +142,8 @@ export interface WorkflowContext {
   /** The time now, in milliseconds since the Unix epoch; the same on every replay. */
   time(key: string): Promise<number>
 
-  /** Waits that long, also across restarts. */
-  sleep(key: string, delayMs: number): Promise<void>
+  /** Waits at least that long, also across restarts. */
+  sleep(key: string, delayMs: number, options?: SleepOptions): Promise<void>
 
   /** Waits for a signal sent to this workflow. @returns undefined when none came in time */
   waitForSignal(key: string, options: WaitOptions): Promise<Signal | undefined>

@@ -1,4 +1,4 @@
-import type { Queries, Store } from '../../store/index.ts'
+import type { Columns, ListQuery, Queries, Store, ValuesOf } from '../../store/index.ts'
 
 /** A store whose writes go wrong as ordered; everything else is passed on. */
 export class TroubledStore implements Store {
@@ -14,6 +14,10 @@ export class TroubledStore implements Store {
     this.#store = store
     this.kind = store.kind
     this.read = store.read
+  }
+
+  async readList<Listed extends Columns>(query: ListQuery<Listed>): Promise<ValuesOf<Listed>[]> {
+    return await this.#store.readList(query)
   }
 
   async write<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
