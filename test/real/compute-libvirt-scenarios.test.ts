@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 
 import type { Compute, Instance } from '../../packages/mainstay/src/compute/compute.ts'
 import { InstanceRefusedError, InstanceStateError } from '../../packages/mainstay/src/compute/errors.ts'
-import type { FenceCertificate } from '../../packages/mainstay/src/compute/fence-certificate.ts'
+import { FenceUnprovenError, type FenceCertificate } from '../../packages/mainstay/src/compute/fence-certificate.ts'
 import { claimedBy } from '../../packages/mainstay/src/compute/libvirt/guest-record.ts'
 import { Inventory } from '../../packages/mainstay/src/compute/libvirt/inventory.ts'
 import { requireLibvirt } from './lab/requirements.ts'
@@ -201,6 +201,68 @@ describe('real libvirt hosts that fail', () => {
     expect(await hosts.runningCopies(uuid)).toEqual([target.hostname])
     expect(await hosts.compute.listMoves(uuid, { sinceMs: 0 }, asking())).toMatchObject([{ state: 'done' }])
   })
+
+  test('a restart that was only claimed is given back when the guest runs again on its host, which came back', async () => {
+    const { source, target, store } = hosts
+    const uuid = await hosts.define(source, { name: 'homecoming' }, { start: true })
+    await hosts.open()
+    await hosts.close()
+    await source.powerOff()
+    const inventory = new Inventory(store)
+    const record = (await inventory.find(uuid))!
+    const place = { source: record.host, target: target.hostname, startedAt: 1, run: true, done: false }
+    await inventory.change(uuid, () => claimedBy(record, { key: 'move', ...place, sourceCleared: false }))
+    await source.powerOn()
+    await source.virsh('start', 'homecoming')
+
+    const compute = await hosts.open()
+    await expect(evacuate(uuid, 'move')).rejects.toThrow(InstanceStateError)
+    await reaches(uuid, ({ host, state, taskState }) => {
+      return host === source.hostname && state === 'active' && taskState === null
+    })
+    expect(await hosts.runningCopies(uuid)).toEqual([source.hostname])
+    expect(await domainsOf(target)).not.toContain(uuid)
+    expect(await compute.listMoves(uuid, { sinceMs: 0 }, asking())).toEqual([])
+  })
+
+  test.each(['off', 'its libvirtd answers'])(
+    'a restart whose target died is begun anew from there, with the proof of that death alone: %s',
+    async (how) => {
+      const { source, target, store } = hosts
+      const uuid = await hosts.define(source, { name: 'twice-hit' }, { start: true })
+      await hosts.open()
+      await hosts.close()
+      await source.powerOff()
+      const inventory = new Inventory(store)
+      const record = (await inventory.find(uuid))!
+      const place = { source: record.host, target: target.hostname, startedAt: 1, run: true, done: false }
+      const claimed = claimedBy(record, { key: 'first', ...place, sourceCleared: false })
+      await inventory.change(uuid, () => claimed)
+      // The process that died had come as far as this.
+      await hosts.define(target, { name: 'twice-hit', uuid })
+      await source.powerOn()
+      if (how === 'off') await target.powerOff()
+
+      const compute = await hosts.open()
+      const options = { target: source.hostname, certificate: { ...proof(), host: target.hostname } }
+      const listed = await compute.listInstances(target.hostname, asking())
+      expect(listed).toMatchObject([{ uuid, host: target.hostname, state: 'active', taskState: 'rebuilding' }])
+      await expect(
+        compute.evacuate(uuid, { ...options, certificate: proof() }, acting('without its proof')),
+      ).rejects.toThrow(FenceUnprovenError)
+      await compute.evacuate(uuid, options, acting('second'))
+      await reaches(uuid, ({ host, state }) => host === source.hostname && state === 'active')
+      // The first act, whose owner may only have been paused, does nothing any more.
+      await compute.evacuate(uuid, { ...options, target: target.hostname }, acting('first'))
+      expect(await hosts.runningCopies(uuid)).toEqual([source.hostname])
+      expect(await compute.listMoves(uuid, { sinceMs: 0 }, asking())).toMatchObject([
+        { key: 'second', state: 'done' },
+        { key: 'first', state: 'failed' },
+      ])
+      // Nothing is left with which it could be started there; a host without power is cleared when it comes back.
+      expect(how === 'off' ? '' : await domainsOf(target)).not.toContain(uuid)
+    },
+  )
 
   test('all guests of a host are destroyed, seen gone, and run again elsewhere', async () => {
     const { source, target } = hosts

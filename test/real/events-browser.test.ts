@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'v
 
 import { SseParser } from '../../packages/mainstay/src/client/stream/sse-parser.ts'
 import { Reporter } from '../e2e/support/event-nodes.ts'
-import { PrintingProcess } from '../e2e/support/printing-process.ts'
+import { startProgram } from '../support/managed-process.ts'
 import { findProgram, need, needThat } from '../support/need.ts'
 import { waitUntil } from './lab/wait-until.ts'
 import type { Shown } from './pages/shown.ts'
@@ -97,17 +97,17 @@ describe('browsers and curl as clients of the stream', { timeout: 180_000 }, () 
       await openPage(ctx, modules, 'listen-to-events'),
     ] as const
     await using reporter = new Reporter(() => [server.url])
-    await using before = PrintingProcess.program(curl, ['-sN', `${server.url}/v1/events/sse?since=earliest`])
+    await using before = await startProgram([curl, '-sN', `${server.url}/v1/events/sse?since=earliest`])
     await reporter.more(30)
-    await waitUntil(() => messagesOf(before.lines).length >= 20, { ...PATIENCE, what: 'lines of curl' })
+    await waitUntil(() => messagesOf(before.lines()).length >= 20, { ...PATIENCE, what: 'lines of curl' })
     await server.kill()
-    await before.interrupt()
+    await before.stop('SIGINT')
     await server.start()
     await reporter.more(30)
     // curl does not come back by itself: another one goes on with the cursor that the first one printed last.
-    const last = messagesOf(before.lines).at(-1)!.id
-    const resumed = ['-sN', '-H', `Last-Event-ID: ${last}`, `${server.url}/v1/events/sse`]
-    await using after = PrintingProcess.program(curl, resumed)
+    const last = messagesOf(before.lines()).at(-1)!.id
+    const resumed = [curl, '-sN', '-H', `Last-Event-ID: ${last}`, `${server.url}/v1/events/sse`]
+    await using after = await startProgram(resumed)
     await reporter.stop()
     const newest = await fetch(`${server.url}/v1/events/history?order=desc&limit=1`)
     const { head } = (await newest.json()) as { head: number }
@@ -116,7 +116,7 @@ describe('browsers and curl as clients of the stream', { timeout: 180_000 }, () 
       await waitUntil(async () => (await shownBy(page)).seqs.length >= head, { ...PATIENCE, what: 'all events' })
       expect((await shownBy(page)).seqs).toEqual(everything)
     }
-    const curled = (): number[] => [...messagesOf(before.lines), ...messagesOf(after.lines)].map(({ seq }) => seq)
+    const curled = (): number[] => [...messagesOf(before.lines()), ...messagesOf(after.lines())].map(({ seq }) => seq)
     await waitUntil(() => curled().length >= head, { ...PATIENCE, what: 'all events in curl' })
     expect(curled()).toEqual(everything)
     expect((await shownBy(pages[0])).states).toContain('open websocket')

@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
@@ -6,6 +6,8 @@ import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { describeDomainState, DomainEventId, DomainStartFlag, LibvirtErrorCode } from '@mainstay/libvirt-rpc'
 import type { Domain, DomainEvent, LibvirtConnection } from '@mainstay/libvirt-rpc'
+import { programSpec, startAlone } from '../support/managed-process.ts'
+import { need, type Skipping } from '../support/need.ts'
 import { bootDisk, bootDiskXml } from './lab/boot-sector.ts'
 import type { GuestDeed } from './lab/boot-sector.ts'
 import { useLibvirtLab } from './lab/libvirt-lab.ts'
@@ -225,36 +227,13 @@ describe('what happens to a guest (monitors.md 7.4), as virsh tells it', () => {
 })
 
 /** An NBD server whose every read fails (monitors.md 13.2). */
-async function serveBrokenDisk(
-  context: { skip: (note: string) => never },
-  image: string,
-  socket: string,
-): Promise<void> {
+async function serveBrokenDisk(context: Skipping, image: string, socket: string): Promise<void> {
   const broken = `file.driver=blkdebug,file.image.driver=file,file.image.filename=${image}`
   const inject = 'file.inject-error.0.event=none,file.inject-error.0.iotype=read,file.inject-error.0.errno=5'
-  const args = ['-t', '-k', socket, '--image-opts', `driver=raw,${broken},${inject}`]
-  const server = spawn('qemu-nbd', args, { stdio: 'ignore' })
-  const missing = new Promise<boolean>((resolve) => {
-    server.once('error', () => resolve(true))
-    server.once('spawn', () => resolve(false))
-  })
-  if (await missing) {
-    const note = 'qemu-nbd not found: apt-get install qemu-utils'
-    if (process.env['MAINSTAY_TEST_ALL'] === '1') throw new Error(note)
-    context.skip(note)
-  }
-  onTestFinished(() => {
-    server.kill('SIGKILL')
-  })
-  await waitUntil(() => answers(socket), { timeoutMs: 10_000, what: `qemu-nbd at ${socket}` })
-}
-
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection(path)
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-    socket.once('connect', () => socket.destroy())
-  })
+  const program = need(context, { program: 'qemu-nbd', package: 'qemu-utils' })
+  const command = [program, '-t', '-k', socket, '--image-opts', `driver=raw,${broken},${inject}`]
+  const server = await startAlone({ ...programSpec('qemu-nbd', command), ready: { unix: socket } })
+  onTestFinished(async () => void (await server.dispose()))
 }
 
 describe('events with more to tell', () => {

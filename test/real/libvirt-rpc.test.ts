@@ -71,6 +71,19 @@ describe('the host, as virsh sees it', () => {
     expect(free).toBeGreaterThan(0n)
     expect(free).toBeLessThan(BigInt(node.memoryKiB) * 1024n)
   })
+
+  test('what its processors have done since it booted, which only grows', async () => {
+    const connection = await lab.connect()
+    const before = await connection.getNodeCpuStats()
+    const fields = await virshFields('nodecpustats')
+    const after = await connection.getNodeCpuStats()
+    expect([...before.keys()].toSorted()).toEqual(['idle', 'iowait', 'kernel', 'user'])
+    for (const name of ['idle', 'kernel', 'user']) {
+      const shown = BigInt(fields.get(name === 'kernel' ? 'system' : name)!)
+      expect(before.get(name)).toBeLessThanOrEqual(shown)
+      expect(after.get(name)).toBeGreaterThanOrEqual(shown)
+    }
+  })
 })
 
 /** 7002022 is 7.2.22. */

@@ -14,8 +14,10 @@ import type { MainstayEvent } from '../../packages/mainstay/src/core/event.ts'
 import { SystemIds } from '../../packages/mainstay/src/core/ids.ts'
 import { silentLogger } from '../../packages/mainstay/src/core/logging.ts'
 import { SqliteStore } from '../../packages/mainstay/src/store/index.ts'
+import { Inventory } from '../../packages/mainstay/src/compute/libvirt/inventory.ts'
 import { PrivateLibvirtd } from './lab/private-libvirtd.ts'
 import { tinyDomainXml } from './lab/tiny-domain.ts'
+import { waitUntil } from './lab/wait-until.ts'
 
 /** More than any machine that runs these tests has. */
 const HUGE_MIB = 64 * 1024 * 1024
@@ -161,6 +163,23 @@ export async function libvirtSubject(hosts: TwoLibvirtHosts): Promise<ComputeSub
     },
     killHost: async (name) => await hosts.hostNamed(name).powerOff(),
     runningCopies: async (uuid) => await hosts.runningCopies(uuid),
+    interruptedBy: async (begin, uuid) => {
+      const inventory = new Inventory(hosts.store)
+      const claimed = waitUntil(async () => (await inventory.find(uuid))?.host === target.hostname, {
+        timeoutMs: 10_000,
+        pollMs: 1,
+        what: 'the claim on the guest',
+      })
+      // What a process that has died would have heard is nobody's any more.
+      const begun = begin(compute).then(
+        () => true,
+        () => false,
+      )
+      await claimed
+      await hosts.close()
+      await begun
+      return await hosts.open()
+    },
     dispose: async () => await hosts.reset(),
   }
 }

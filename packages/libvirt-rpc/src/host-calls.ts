@@ -25,4 +25,9 @@ export interface HostCalls {
   getCapabilities(options?: CallOptions): Promise<string>
   getNodeInfo(options?: CallOptions): Promise<NodeInfo>
   getFreeMemoryBytes(options?: CallOptions): Promise<bigint>
+  /**
+   * What all processors of the host together have spent since it booted, in nanoseconds, by what they did it on: `kernel`,
+   * `user`, `idle`, `iowait` on Linux. A sum that is less than an earlier one shows that the host has booted in between.
+   */
+  getNodeCpuStats(options?: CallOptions): Promise<ReadonlyMap<string, bigint>>
 }

@@ -1,5 +1,6 @@
 import type { CallOptions } from './call-options.ts'
 import type { HostCalls, NodeInfo } from './host-calls.ts'
+import { Limit } from './limits.ts'
 import { procedures } from './procedures.ts'
 import type { Procedure } from './procedures.ts'
 import type { Call } from './rpc-channel.ts'
@@ -22,7 +23,30 @@ export function hostCalls(call: Call): HostCalls {
     getCapabilities: ask(procedures.getCapabilities, (reader) => reader.string()),
     getNodeInfo: ask(procedures.getNodeInfo, readNodeInfo),
     getFreeMemoryBytes: ask(procedures.getFreeMemory, (reader) => reader.u64()),
+    getNodeCpuStats: async (options) => {
+      // The server insists on the very number of figures that it has, so it is asked for that first.
+      const { count } = await cpuStats(call, 0, options)
+      return (await cpuStats(call, count, options)).figures
+    },
   }
+}
+
+const ALL_CPUS = -1
+
+async function cpuStats(
+  call: Call,
+  wanted: number,
+  options?: CallOptions,
+): Promise<{ figures: Map<string, bigint>; count: number }> {
+  return await call(
+    procedures.getNodeCpuStats,
+    options,
+    (writer) => writer.i32(ALL_CPUS).i32(wanted).u32(0),
+    (reader) => {
+      const figures = reader.array(Limit.NODE_CPU_STATS, (each): [string, bigint] => [each.string(), each.u64()])
+      return { figures: new Map(figures), count: reader.i32() }
+    },
+  )
 }
 
 function readNodeInfo(reader: XdrReader): NodeInfo {

@@ -54,6 +54,7 @@ export const procedures = {
   getLibVersion: remote(157, 'virConnectGetLibVersion'),
   create: remote(196, 'virDomainCreateWithFlags'),
   getState: remote(212, 'virDomainGetState'),
+  getNodeCpuStats: remote(227, 'virNodeGetCPUStats'),
   undefine: remote(231, 'virDomainUndefineFlags'),
   destroy: remote(234, 'virDomainDestroyFlags'),
   reset: remote(245, 'virDomainReset'),

@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, readlink, rm, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 
+import { leasePort, type PortLease } from '@mainstay/testkit'
+import { agentSpec } from 'mainstay/testkit'
+
 import { INSTANCE_NAMESPACE } from '../../../packages/mainstay/src/compute/libvirt/index.ts'
-import { MainstayProcess, runMainstay, type Ended } from '../../support/mainstay-process.ts'
+import { runMainstay } from '../../support/mainstay-process.ts'
+import { type Ended, ManagedProcess, startAlone } from '../../support/managed-process.ts'
 import { ServeProcess } from '../../support/serve-process.ts'
 import { PrivateLibvirtd } from '../lab/private-libvirtd.ts'
 import { tinyDomainXml } from '../lab/tiny-domain.ts'
@@ -14,6 +18,7 @@ import { waitUntil } from '../lab/wait-until.ts'
 
 const FENCE = fileURLToPath(new URL('fence-host.sh', import.meta.url))
 const PATIENCE_MS = 60_000
+const QUICK = ['log.level=warn', 'recovery.retry_after_ms=1000', 'recovery.poll_ms=100']
 
 export interface Guest {
   readonly uuid: string
@@ -33,11 +38,12 @@ export class RecoveryLab implements AsyncDisposable {
   readonly hosts: readonly PrivateLibvirtd[]
   readonly #directory: string
   /** Where every server of this lab listens, so that agents find the next one. */
-  readonly #port: number
+  readonly #port: PortLease
   #server: ServeProcess | undefined
-  readonly #agents: MainstayProcess[] = []
+  readonly #agents: ManagedProcess[] = []
+  readonly #beside: ServeProcess[] = []
 
-  private constructor(hosts: readonly PrivateLibvirtd[], directory: string, port: number) {
+  private constructor(hosts: readonly PrivateLibvirtd[], directory: string, port: PortLease) {
     this.hosts = hosts
     this.#directory = directory
     this.#port = port
@@ -46,7 +52,7 @@ export class RecoveryLab implements AsyncDisposable {
   static async start({ names }: { names: readonly string[] }): Promise<RecoveryLab> {
     const directory = await mkdtemp(join(tmpdir(), 'mainstay-recovery-'))
     const hosts = await Promise.all(names.map(async (hostname) => await PrivateLibvirtd.start({ hostname })))
-    const lab = new RecoveryLab(hosts, directory, await freePort())
+    const lab = new RecoveryLab(hosts, directory, await leasePort())
     for (const host of hosts) await lab.#rememberNamespace(host)
     return lab
   }
@@ -58,12 +64,37 @@ export class RecoveryLab implements AsyncDisposable {
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${this.#port}`
+    return `http://127.0.0.1:${this.#port.port}`
   }
 
   /** Starts the control plane over all hosts. Its database outlives it. @param fenced whether hosts have a fence */
   async serve({ fenced = false, set = [] as readonly string[] } = {}): Promise<ServeProcess> {
     await this.#server?.stop()
+    this.#server = await ServeProcess.start({
+      dataDir: this.dataDir,
+      compute: 'libvirt',
+      config: await this.#writeConfig(fenced),
+      listen: `127.0.0.1:${this.#port.port}`,
+      set: [...QUICK, ...set],
+    })
+    return this.#server
+  }
+
+  /** Starts one more engine over the same hosts, for a database that both reach. It is killed with the lab. */
+  async serveBeside({ fenced = false, set = [] as readonly string[] } = {}): Promise<ServeProcess> {
+    const dataDir = join(this.#directory, `data-${this.#beside.length + 2}`)
+    const config = await this.#writeConfig(fenced)
+    const server = await ServeProcess.start({ dataDir, compute: 'libvirt', config, set: [...QUICK, ...set] })
+    this.#beside.push(server)
+    return server
+  }
+
+  /** Where the control plane keeps what it knows. */
+  get dataDir(): string {
+    return join(this.#directory, 'data')
+  }
+
+  async #writeConfig(fenced: boolean): Promise<string> {
     const config = join(this.#directory, 'mainstay.toml')
     const hosts = this.hosts.map(
       ({ hostname, socketPath }) => `[[compute.libvirt_hosts]]\nname = "${hostname}"\nsocket = "${socketPath}"\n`,
@@ -75,14 +106,7 @@ export class RecoveryLab implements AsyncDisposable {
       return `[[fence.command]]\nhosts = ["${hostname}"]\noff = ${off}\nverify = ${verify}\nexpect = "off"\n`
     })
     await writeFile(config, [...hosts, ...(fenced ? fences : [])].join('\n'))
-    this.#server = await ServeProcess.start({
-      dataDir: join(this.#directory, 'data'),
-      compute: 'libvirt',
-      config,
-      listen: `127.0.0.1:${this.#port}`,
-      set: ['log.level=warn', 'recovery.retry_after_ms=1000', 'recovery.poll_ms=100', ...set],
-    })
-    return this.#server
+    return config
   }
 
   get server(): ServeProcess {
@@ -91,17 +115,16 @@ export class RecoveryLab implements AsyncDisposable {
   }
 
   /** Starts the monitors of a host and waits until they see its guests. */
-  async agent(name: string): Promise<MainstayProcess> {
-    const config = join(this.#directory, `${name}.conf`)
-    await writeFile(config, '[metrics]\nlisten = 127.0.0.1:0\n[callback]\nretry_interval = 1\n')
-    const told = ['--monitors', 'instance', '--hostname', name, '--endpoint', this.endpoint, '--config', config]
-    const place = ['--libvirt-socket', this.host(name).socketPath, '--data-dir', join(this.#directory, `agent-${name}`)]
-    const agent = new MainstayProcess(['agent', ...told, ...place])
-    this.#agents.push(agent)
-    const [, address] = await agent.untilPrinted(/health\s+(\S+)/)
-    const ready = async (): Promise<boolean> => (await fetch(`http://${address}/readyz`)).ok
-    await waitUntil(ready, { timeoutMs: PATIENCE_MS, what: `an agent of ${name} that sees its guests` })
-    return agent
+  async agent(name: string): Promise<void> {
+    const spec = agentSpec({
+      hostname: name,
+      endpoint: this.endpoint,
+      libvirtSocket: this.host(name).socketPath,
+      dataDir: join(this.#directory, `agent-${name}`),
+      config: { callback: { retry_interval: 1 } },
+    })
+    const cluster = await startAlone({ ...spec, ready: { http: '/readyz' } }, { timeoutMs: PATIENCE_MS, retries: 3 })
+    this.#agents.push(new ManagedProcess(cluster))
   }
 
   /** Runs a command against the control plane; it must succeed. */
@@ -135,6 +158,28 @@ export class RecoveryLab implements AsyncDisposable {
     await succeed(this.host(host), 'define', file)
     if (start) await succeed(this.host(host), 'start', name)
     return { uuid, name }
+  }
+
+  /** Waits until the control plane knows guests in a state: its inventory says so. */
+  async known(names: readonly string[], state = ''): Promise<void> {
+    const database = new DatabaseSync(join(this.dataDir, 'mainstay.db'), { readOnly: true })
+    try {
+      const reading = database.prepare('select name, state from instance_inventory')
+      const isKnown = (name: string): boolean =>
+        reading.all().some((row) => row['name'] === name && [row['state'], ''].includes(state))
+      const what = `${names.join()} in the inventory ${state}`
+      await waitUntil(() => names.every(isKnown), { timeoutMs: PATIENCE_MS, what })
+    } finally {
+      database.close()
+    }
+  }
+
+  /** How the control plane sees a host. */
+  async computeHost(name: string): Promise<{ readonly name: string; readonly state: string }> {
+    const hosts = JSON.parse(await this.mainstay('compute-host', 'list', '-f', 'json')) as Record<string, string>[]
+    const host = hosts.find((each) => each['name'] === name)
+    if (host === undefined) throw new Error(`The control plane knows no host ${name}.`)
+    return { name, state: host['state'] ?? '' }
   }
 
   /** Where QEMU runs a guest, by the process lists of all hosts. */
@@ -196,8 +241,9 @@ export class RecoveryLab implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const agent of this.#agents) await agent.kill()
-    await this.#server?.kill()
+    for (const server of [...this.#beside, this.#server]) await server?.kill()
     await Promise.all(this.hosts.map(async (host) => await host[Symbol.asyncDispose]()))
+    this.#port.release()
     await rm(this.#directory, { recursive: true, force: true })
   }
 
@@ -220,14 +266,6 @@ interface Notification {
   readonly notification_uuid: string
   readonly status: string
   readonly payload: { readonly instance_uuid?: string }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 async function succeed(host: PrivateLibvirtd, ...args: readonly string[]): Promise<void> {

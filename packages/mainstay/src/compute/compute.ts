@@ -46,6 +46,8 @@ export interface ComputeHost {
 
 /** A restart of a guest on another host, as the platform remembers it. */
 export interface InstanceMove {
+  /** The key of the act that asked for it. A move that is `running` is carried on by the same act, under this key. */
+  readonly key: string
   readonly instance: string
   readonly source: HostName
   readonly target: HostName | null
@@ -89,7 +91,12 @@ export interface Compute {
 
   listHosts(asking: Asking): Promise<ComputeHost[]>
   findHost(name: HostName, asking: Asking): Promise<ComputeHost | undefined>
-  /** All guests whose place is that host, also while it is dead. In the platform's own order. */
+  /**
+   * All guests whose place is that host, also while it is dead. In the platform's own order.
+   *
+   * A guest whose restart elsewhere has begun and is not known to have ended still has its place at the host that it
+   * leaves (`taskState` is `rebuilding`): whoever looks after that host must not lose it.
+   */
   listInstances(host: HostName, asking: Asking): Promise<Instance[]>
   findInstance(uuid: string, asking: Asking): Promise<Instance | undefined>
 
@@ -106,6 +113,9 @@ export interface Compute {
 
   /**
    * Starts a guest of a dead host on another.
+   *
+   * A repeat with the same key is the same act: it carries on what an earlier process left undone, on the target that
+   * was named first, and does nothing where nothing is missing. To go on it needs a certificate that holds then.
    *
    * @param target the host, or undefined where the platform schedules
    * @throws FenceUnprovenError unless the certificate proves the guest's host dead now

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test, type TestContext } from 'vitest'
 
 import type { Clock } from '../core/clock.ts'
-import { TimeoutError } from '../core/errors.ts'
-import type { Acting, Asking, Compute, ComputeChange, HostName } from './compute.ts'
+import { MainstayError, TimeoutError } from '../core/errors.ts'
+import type { Acting, Asking, Compute, ComputeChange, HostName, Instance } from './compute.ts'
 import {
   CapacityError,
   HostNotFoundError,
@@ -34,6 +34,12 @@ export interface ComputeSubject {
   killHost(host: HostName): Promise<void>
   /** Where a copy of the guest truly runs, found out without the driver. */
   runningCopies(instance: string): Promise<HostName[]>
+  /**
+   * Begins an evacuation and lets the driver's process end as soon as the act has begun.
+   *
+   * @returns the driver of the next process, over the same platform; it is disposed with the subject
+   */
+  interruptedBy(begin: (compute: Compute) => Promise<void>, instance: string): Promise<Compute>
   dispose(): Promise<void>
 }
 
@@ -42,6 +48,8 @@ export interface ComputeConformanceOptions {
   readonly actTimeoutMs?: number
   /** The longest that one case may take, in ms. */
   readonly caseTimeoutMs?: number
+  /** Who carries on an evacuation whose asker has died: the platform, or only the one who asks again. */
+  readonly evacuationsBy?: 'platform' | 'process'
   /** Skips a case where this machine lacks something. */
   readonly requires?: (context: TestContext) => void
 }
@@ -59,7 +67,12 @@ const VALIDITY_MS = 600_000
 export function computeConformance(
   name: string,
   create: () => Promise<ComputeSubject>,
-  { actTimeoutMs = 10_000, caseTimeoutMs = 30_000, requires }: ComputeConformanceOptions = {},
+  {
+    actTimeoutMs = 10_000,
+    caseTimeoutMs = 30_000,
+    evacuationsBy = 'process',
+    requires,
+  }: ComputeConformanceOptions = {},
 ): void {
   describe(`compute driver ${name}`, { timeout: caseTimeoutMs }, () => {
     let subject: ComputeSubject
@@ -329,6 +342,44 @@ export function computeConformance(
         expect(await subject.runningCopies(subject.running)).toEqual([subject.target])
         expect(await subject.compute.listMoves(subject.running, { sinceMs: 0 }, asking())).toHaveLength(1)
       })
+
+      test('is completed exactly once by its repeat, when the process that began it ended in the middle', async () => {
+        const { source, target, running } = subject
+        await subject.killHost(source)
+        const options = { target, certificate: certificate() }
+        const begin = async (compute: Compute): Promise<void> => {
+          await compute.evacuate(running, options, acting('the-same'))
+        }
+        const next = await subject.interruptedBy(begin, running)
+        const [move] = await next.listMoves(running, { sinceMs: 0 }, asking())
+        expect(move).toMatchObject({ key: 'the-same', source, target })
+        await next.evacuate(running, options, acting('the-same'))
+        const bounds = { timeoutMs: actTimeoutMs, pollMs: POLL_MS, ...asking() }
+        const arrived = ({ host, state }: Instance): boolean => host === target && state === 'active'
+        await next.waitForInstance(running, arrived, bounds)
+        await next.evacuate(running, options, acting('the-same'))
+        expect(await subject.runningCopies(running)).toEqual([target])
+        expect(await next.listMoves(running, { sinceMs: 0 }, asking())).toMatchObject([{ state: 'done' }])
+      })
+
+      if (evacuationsBy === 'process') {
+        test('that was left in the middle is not forgotten: the guest is still listed at its host, being rebuilt', async () => {
+          const { source, target, running } = subject
+          await subject.killHost(source)
+          const options = { target, certificate: certificate() }
+          const begin = async (compute: Compute): Promise<void> => {
+            await compute.evacuate(running, options, acting('the-same'))
+          }
+          const next = await subject.interruptedBy(begin, running)
+          const listed = await next.listInstances(source, asking())
+          expect(listed.find(({ uuid }) => uuid === running)).toMatchObject({ host: source, taskState: 'rebuilding' })
+          expect(await next.findInstance(running, asking())).toMatchObject({ host: source, taskState: 'rebuilding' })
+          await expect(next.evacuate(running, options, acting('another'))).rejects.toThrow(MainstayError)
+          const expired = { target, certificate: certificate({ validUntil: subject.clock.now() - 1 }) }
+          await expect(next.evacuate(running, expired, acting('the-same'))).rejects.toThrow(FenceUnprovenError)
+          expect(await subject.runningCopies(running)).toEqual([])
+        })
+      }
 
       test('happens once when two ask at the same moment', async () => {
         await subject.killHost(subject.source)

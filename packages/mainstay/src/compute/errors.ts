@@ -36,6 +36,23 @@ export class InstanceRefusedError extends MainstayError {
   readonly retryable = false
 }
 
+/** A host's libvirtd answers and does not know what became of guests that ran there. */
+export class GuestUnaccountedError extends MainstayError {
+  readonly code = 'MS_GUEST_UNACCOUNTED'
+  readonly status = 409
+  readonly retryable = false
+
+  constructor(host: string, guests: readonly { readonly uuid: string; readonly name: string }[]) {
+    const [first] = guests
+    const more = guests.length > 1 ? ` (and ${guests.length - 1} more)` : ''
+    super(
+      `Guest ${first?.uuid} (${first?.name}) ran on host ${host} when it was last seen${more}. Its libvirtd does not know how ` +
+        `it ended, and nothing shows that the host has booted since, so its QEMU may still run. Look for it on the host ` +
+        `("pgrep -af guest=${first?.name}") and end it there.`,
+    )
+  }
+}
+
 /** A guest cannot run on another host. */
 export class InstanceBoundError extends MainstayError {
   readonly code = 'MS_INSTANCE_BOUND'

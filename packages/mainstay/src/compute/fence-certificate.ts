@@ -1,4 +1,5 @@
 import { MainstayError } from '../core/errors.ts'
+import { wholeMs } from '../core/format-duration.ts'
 
 /** How a host was proved unable to write to its guests' disks. */
 export type FenceMethod = 'guests-destroyed' | 'command' | 'asserted' | 'simulated'
@@ -59,7 +60,7 @@ export function requireCertificate(
   }
   if (certificate.evidence.length === 0) throw new FenceUnprovenError(host, 'the fence certificate has no evidence')
   if (now > certificate.validUntil) {
-    throw new FenceUnprovenError(host, `the fence certificate expired ${now - certificate.validUntil} ms ago`)
+    throw new FenceUnprovenError(host, `the fence certificate expired ${wholeMs(now - certificate.validUntil)} ago`)
   }
   return certificate
 }

@@ -17,13 +17,13 @@ import type {
 import { ComputeUnavailableError, HostNotFoundError, InstanceNotFoundError } from '../errors.ts'
 import type { FenceCertificate, FenceEvidence } from '../fence-certificate.ts'
 import { destroyAllGuests } from './destroy-all-guests.ts'
+import { DisabledHosts } from './disabled-hosts.ts'
 import { evacuateGuest, type EvacuationServices } from './evacuation.ts'
 import { freeMemoryMib } from './free-memory.ts'
 import { FactsReader } from './guest-facts.ts'
 import { GuestLookup } from './guest-lookup.ts'
 import { GuestPower } from './guest-power.ts'
-import { isMoving, type GuestRecord } from './guest-record.ts'
-import { hasProcess } from './instance-state.ts'
+import { hasReached, isMoving, openMove, type GuestRecord } from './guest-record.ts'
 import { Inventory } from './inventory.ts'
 import { InventoryKeeper } from './inventory-keeper.ts'
 import { KeyedMutex } from './keyed-mutex.ts'
@@ -42,7 +42,7 @@ import { TwoCopiesAlarm } from './two-copies-alarm.ts'
  * last seen, because a plan must know which of them ran.
  *
  * Transient domains are known while they run; libvirt itself forgets them when they end.
- * That a host is disabled is kept in memory only: libvirt has no such notion.
+ * That a host is disabled is kept in the database: libvirt has no such notion.
  */
 export class LibvirtCompute implements Compute {
   readonly driver = 'libvirt'
@@ -51,6 +51,7 @@ export class LibvirtCompute implements Compute {
   readonly #settings: LibvirtSettings
   readonly #hosts: ReadonlyMap<HostName, LibvirtHost>
   readonly #inventory: Inventory
+  readonly #disabledHosts: DisabledHosts
   readonly #lookup: GuestLookup
   readonly #feed: ChangeFeed
   readonly #tasks: TaskGroup
@@ -65,6 +66,7 @@ export class LibvirtCompute implements Compute {
     const settings = { ...DEFAULT_LIBVIRT_SETTINGS, ...options.settings }
     const tasks = new TaskGroup({ clock, logger })
     const inventory = new Inventory(store)
+    const disabledHosts = new DisabledHosts(store)
     const facts = new FactsReader(settings)
     const feed = new ChangeFeed(logger)
     const services = { clock, tasks, timing: settings }
@@ -79,6 +81,7 @@ export class LibvirtCompute implements Compute {
       clock,
       inventory,
       hosts,
+      disabledHosts,
       hostMutex: new KeyedMutex(),
       factsOf: (record) => facts.of(record),
       taken: new Map(),
@@ -89,6 +92,7 @@ export class LibvirtCompute implements Compute {
     this.#settings = settings
     this.#hosts = hosts
     this.#inventory = inventory
+    this.#disabledHosts = disabledHosts
     this.#lookup = new GuestLookup({
       inventory,
       hosts,
@@ -131,13 +135,13 @@ export class LibvirtCompute implements Compute {
 
   async disableHost(host: HostName, { reason }: { reason: string }, { signal }: Acting): Promise<void> {
     signal.throwIfAborted()
-    this.#host(host).disabledReason = reason
+    await this.#disabledHosts.add(this.#host(host).name, reason, this.#options.clock.now())
     this.#feed.tell({ host, instance: null })
   }
 
   async enableHost(host: HostName, { signal }: Acting): Promise<void> {
     signal.throwIfAborted()
-    this.#host(host).disabledReason = null
+    await this.#disabledHosts.remove(this.#host(host).name)
     this.#feed.tell({ host, instance: null })
   }
 
@@ -179,13 +183,17 @@ export class LibvirtCompute implements Compute {
     const record = await this.#inventory.find(instance)
     if (record === undefined) return []
     const live = isMoving(record) ? await this.#lookup.stateOf(record, asking) : undefined
-    const arrived = typeof live === 'object' && hasProcess(live)
+    const atTarget = typeof live === 'object' ? live : undefined
     return record.moves
-      .filter(({ startedAt }) => startedAt >= sinceMs)
-      .map(({ source, target, startedAt, done }): InstanceMove => {
-        const state = done || (arrived && target === record.host) ? 'done' : 'running'
-        return { instance, source, target, startedAt, state, message: null }
+      .map((move): InstanceMove => {
+        const { key, source, target, startedAt, done } = move
+        const told = { key, instance, source, target, startedAt }
+        if (done) return { ...told, state: 'done', message: null }
+        if (move !== openMove(record))
+          return { ...told, state: 'failed', message: `Host ${target} died before it ended.` }
+        return { ...told, state: hasReached(move, atTarget) ? 'done' : 'running', message: null }
       })
+      .filter(({ startedAt }) => startedAt >= sinceMs)
       .toReversed()
   }
 
@@ -217,14 +225,19 @@ export class LibvirtCompute implements Compute {
    * that are to run again.
    *
    * @returns what was seen afterwards
-   * @throws HostNotFoundError, ComputeUnavailableError, InstanceRefusedError when a guest does not go
+   * @throws HostNotFoundError, ComputeUnavailableError, InstanceRefusedError when a guest does not go,
+   *   GuestUnaccountedError when one that ran there was not seen to end
    */
   async destroyAllGuests(name: HostName, { signal }: Asking): Promise<FenceEvidence[]> {
     const { clock } = this.#options
     const bounds = { signal, timeoutMs: this.#settings.actTimeoutMs }
     return await destroyAllGuests(
       this.#host(name),
-      { clock, around: async ({ uuid }, destroy) => await this.#fenced(uuid, name, bounds, destroy) },
+      {
+        clock,
+        recorded: async () => await this.#inventory.listOn(name),
+        around: async ({ uuid }, destroy) => await this.#fenced(uuid, name, bounds, destroy),
+      },
       bounds,
     )
   }
@@ -243,13 +256,14 @@ export class LibvirtCompute implements Compute {
   }
 
   async #hostView(host: LibvirtHost, bounds: CallBounds): Promise<ComputeHost> {
+    const disabledReason = await this.#disabledHosts.reasonOf(host.name)
     const free = host.state === 'up' ? await orSilence(freeMemoryMib(host, this.#settings, bounds)) : undefined
     return {
       name: host.name,
       // A connection that stands but brings no answer proves nothing.
       state: host.state === 'up' && free === undefined ? 'unknown' : host.state,
-      enabled: host.disabledReason === null,
-      disabledReason: host.disabledReason,
+      enabled: disabledReason === null,
+      disabledReason,
       memoryMib: Math.floor((host.node?.memoryKiB ?? 0) / 1024),
       // What is not known to be free is not free.
       freeMemoryMib: Math.max(0, free ?? 0),
@@ -287,14 +301,15 @@ export class LibvirtCompute implements Compute {
   async #fenced(uuid: string, host: HostName, bounds: CallBounds, destroy: () => Promise<void>): Promise<void> {
     if ((await this.#inventory.find(uuid)) === undefined)
       await this.#keeper.refreshGuest(this.#host(host), uuid, bounds)
-    const remember = async (): Promise<void> => {
+    const remember = async (change: Partial<GuestRecord>): Promise<void> => {
       const fencedAt = this.#options.clock.now()
-      await this.#inventory.change(uuid, (now) => (now?.host === host ? { ...now, fencedAt } : undefined))
+      await this.#inventory.change(uuid, (now) => (now?.host === host ? { ...now, ...change, fencedAt } : undefined))
     }
     await this.#guestMutex.run(uuid, async () => {
-      await remember()
+      await remember({})
       await destroy()
-      await remember()
+      // Its libvirtd saw it end, which counts also after that libvirtd has forgotten it.
+      await remember({ runAgain: { since: this.#options.clock.now(), endSeen: true } })
     })
   }
 }

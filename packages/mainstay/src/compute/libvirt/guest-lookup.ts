@@ -4,7 +4,8 @@ import type { HostName, Instance } from '../compute.ts'
 import { ComputeUnavailableError } from '../errors.ts'
 import type { FactsReader } from './guest-facts.ts'
 import { isMoving, type GuestRecord } from './guest-record.ts'
-import { instanceView, lastState, presentState, taskStateOf } from './instance-view.ts'
+import { instanceView, lastState, placeOf, presentState, taskStateOf } from './instance-view.ts'
+import { runAgainAfter } from './interrupted.ts'
 import type { Inventory } from './inventory.ts'
 import type { InventoryKeeper } from './inventory-keeper.ts'
 import { orSilence, type CallBounds, type LibvirtHost } from './libvirt-host.ts'
@@ -40,17 +41,37 @@ export class GuestLookup {
       await keeper.refreshGuest(host, uuid, bounds)
     }
     const records = await inventory.listOn(host.name)
-    if (live === undefined && records.length === 0 && !host.everConnected) {
+    const leaving = await this.#leaving(host, bounds)
+    if (live === undefined && records.length + leaving.length === 0 && !host.everConnected) {
       throw new ComputeUnavailableError(
         `The libvirtd of host ${host.name} does not answer and has never been reached, so which guests it has is not known. ` +
           `Start them elsewhere by hand, or bring its libvirtd back once.`,
       )
     }
-    return records.map((record) => {
+    const settled = records.map((record) => {
       const state = live?.get(record.uuid)
-      const asLastSeen = live === undefined || record.fencedAt !== null
-      return this.#view(record, state, asLastSeen ? lastState(record) : presentState(record, state))
+      // What it does now, unless that is nothing and it was to run: then a plan must know of it.
+      const runAgain = state === undefined ? record.runAgain : runAgainAfter(record, state, record.seenAt)
+      const interrupted = record.fencedAt !== null || runAgain !== null
+      const asLastSeen = live === undefined || interrupted || isMoving(record)
+      const told = asLastSeen ? lastState({ ...record, runAgain }) : presentState(record, state)
+      // Also one that is still on its way here: if this host died too, it is this host's proof of death that counts.
+      return { ...this.#view(record, state, told), host: host.name }
     })
+    return [...settled, ...leaving]
+  }
+
+  /** Guests that are to be restarted elsewhere and are not known to have arrived. */
+  async #leaving(host: LibvirtHost, bounds: CallBounds): Promise<Instance[]> {
+    const moving = await this.#options.inventory.listMovingFrom(host.name)
+    const views = await Promise.all(
+      moving.map(async (record) => {
+        const seen = await this.stateOf(record, bounds)
+        const live = seen === 'gone' ? undefined : seen
+        return this.#view(record, live, lastState(record))
+      }),
+    )
+    return views.filter((view) => view.host === host.name)
   }
 
   /** A guest as it is now; undefined when no host that answers has it and none is known to have had it. */
@@ -107,6 +128,6 @@ export class GuestLookup {
   #view(record: GuestRecord, live: DomainStateAndReason | undefined, state: Instance['state']): Instance {
     const { facts, taskOf } = this.#options
     const taskState = taskStateOf(record, live, taskOf(record.uuid))
-    return instanceView(record, facts.of(record), { state, taskState })
+    return instanceView(record, facts.of(record), { host: placeOf(record, live), state, taskState })
   }
 }

@@ -54,7 +54,7 @@ export class GuestPower {
       })
       await refusalsOf({ guest: record, host: host.name, what: 'started' }, creating)
     })
-    await inventory.change(record.uuid, (now) => now && { ...now, state: 'active', fencedAt: null })
+    await inventory.change(record.uuid, (now) => now && { ...now, state: 'active', fencedAt: null, runAgain: null })
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { DomainStateAndReason } from '@mainstay/libvirt-rpc'
 import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 
@@ -5,6 +6,7 @@ import { InvalidInputError } from '../../core/errors.ts'
 import { parseJson, toJson } from '../../core/json.ts'
 import type { InstanceInventoryTable } from '../../store/index.ts'
 import type { HostName, InstanceState } from '../compute.ts'
+import { hasProcess } from './instance-state.ts'
 
 const move = Type.Object({
   key: Type.String(),
@@ -17,6 +19,15 @@ const move = Type.Object({
   done: Type.Boolean(),
   /** Whether the source was seen without the guest afterwards: from then on it may come home like any other. */
   sourceCleared: Type.Boolean(),
+  /** Set while the target, which refused the guest, is being rid of it: nobody may start it there any more. */
+  withdrawn: Type.Optional(Type.Boolean()),
+})
+
+const runAgain = Type.Object({
+  /** When it was first seen without a process, in milliseconds since the Unix epoch. */
+  since: Type.Number(),
+  /** Whether its libvirtd saw its process end. Otherwise the process may be there, unknown to libvirtd. */
+  endSeen: Type.Boolean(),
 })
 
 const definition = Type.Object({
@@ -24,6 +35,8 @@ const definition = Type.Object({
   moves: Type.Array(move),
   regardedAsError: Type.Boolean(),
   fencedAt: Type.Union([Type.Number(), Type.Null()]),
+  runAgain: Type.Optional(Type.Union([runAgain, Type.Null()])),
+  ranAtHostCpuTimeMs: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
 })
 
 const states = Type.Union(
@@ -35,6 +48,9 @@ const states = Type.Union(
 const [checkDefinition, checkState] = [Compile(definition), Compile(states)]
 
 export type RecordedMove = Static<typeof move>
+
+/** It ran, and nobody stopped it: its host or its process died. */
+export type RunAgain = Static<typeof runAgain>
 
 /** What is kept of a guest, because a dead host cannot be asked. */
 export interface GuestRecord {
@@ -52,14 +68,18 @@ export interface GuestRecord {
   readonly regardedAsError: boolean
   /** When it was stopped only to fence its host, and is to run again, in milliseconds since the Unix epoch; or null. */
   readonly fencedAt: number | null
+  /** Set while it has no process although it ran and nobody stopped it (`runAgainAfter`); it is to run again. */
+  readonly runAgain: RunAgain | null
+  /** What the processors of its host had spent since it booted when the guest was last seen to run there; or null. */
+  readonly ranAtHostCpuTimeMs: number | null
   /** Milliseconds since the Unix epoch. */
   readonly seenAt: number
 }
 
 /** The row of `instance_inventory` for a record; its `definition` is JSON. */
 export function rowOf(record: GuestRecord): InstanceInventoryTable {
-  const { uuid, name, host, state, xml, moves, regardedAsError, fencedAt, seenAt } = record
-  const definition = toJson({ xml, moves, regardedAsError, fencedAt })
+  const { uuid, name, host, state, seenAt, ...kept } = record
+  const definition = toJson(kept)
   return { instance_uuid: uuid, name, host, state, definition, seen_at: seenAt }
 }
 
@@ -71,12 +91,24 @@ export function recordOf(row: InstanceInventoryTable): GuestRecord {
   if (!checkDefinition.Check(kept) || !checkState.Check(state)) {
     throw new InvalidInputError(`${what} cannot be understood. Delete its row of instance_inventory; it is made again.`)
   }
-  return { uuid: row.instance_uuid, name: row.name, host: row.host, state, seenAt: row.seen_at, ...kept }
+  const place = { uuid: row.instance_uuid, name: row.name, host: row.host, state, seenAt: row.seen_at }
+  return { ...place, ...kept, runAgain: kept.runAgain ?? null, ranAtHostCpuTimeMs: kept.ranAtHostCpuTimeMs ?? null }
+}
+
+/** The restart on another host that has begun and is not known to have ended. Only the latest can be under way. */
+export function openMove(record: GuestRecord): RecordedMove | undefined {
+  const latest = record.moves.at(-1)
+  return latest?.done === false ? latest : undefined
 }
 
 /** Whether a restart on another host has begun and is not known to have ended. */
 export function isMoving(record: GuestRecord): boolean {
-  return record.moves.at(-1)?.done === false
+  return openMove(record) !== undefined
+}
+
+/** Whether what is seen of a guest at its target is what its restart there was to bring about. */
+export function hasReached({ run }: RecordedMove, atTarget: DomainStateAndReason | undefined): boolean {
+  return atTarget !== undefined && (!run || hasProcess(atTarget))
 }
 
 /** Whether the guest was restarted elsewhere because that host was dead, and what is left of it there is still there. */
@@ -98,5 +130,6 @@ const MOVES_KEPT = 20
 /** The record of a guest whose restart on another host has just been claimed. */
 export function claimedBy(record: GuestRecord, move: RecordedMove): GuestRecord {
   const moves = [...record.moves, move].slice(-MOVES_KEPT)
-  return { ...record, host: move.target, moves, fencedAt: null, regardedAsError: false }
+  const here = { fencedAt: null, runAgain: null, ranAtHostCpuTimeMs: null, regardedAsError: false }
+  return { ...record, ...here, host: move.target, moves }
 }

@@ -1,8 +1,8 @@
 import { DomainState, type DomainStateAndReason } from '@mainstay/libvirt-rpc'
 
-import type { Instance, InstanceState } from '../compute.ts'
+import type { HostName, Instance, InstanceState } from '../compute.ts'
 import type { GuestFacts } from './guest-facts.ts'
-import { isMoving, type GuestRecord } from './guest-record.ts'
+import { hasReached, isMoving, openMove, type GuestRecord } from './guest-record.ts'
 import { instanceStateOf } from './instance-state.ts'
 
 /**
@@ -18,10 +18,24 @@ export function presentState(record: GuestRecord, live: DomainStateAndReason | u
   return record.fencedAt !== null && state === 'stopped' ? 'unknown' : state
 }
 
+/**
+ * Where a guest is: where it was, while its restart elsewhere is not known to have ended. The inventory names the target
+ * from the claim on, which is a promise and no place.
+ *
+ * @param live what the inventory's host of the guest says now
+ */
+export function placeOf(record: GuestRecord, live: DomainStateAndReason | undefined): HostName {
+  const move = openMove(record)
+  return move === undefined || hasReached(move, live) ? record.host : move.source
+}
+
 /** What it did when it was last its own master: what a plan for the guests of a dead host goes by. */
 export function lastState(record: GuestRecord): InstanceState {
   if (record.regardedAsError) return 'error'
-  return record.fencedAt === null ? record.state : 'active'
+  const move = openMove(record)
+  // What was seen of it since the claim is the target's half-done work; the claim tells what it is to be.
+  if (move !== undefined) return move.run ? 'active' : 'stopped'
+  return record.fencedAt === null && record.runAgain === null ? record.state : 'active'
 }
 
 /** What is being done to it, in Nova's words. */
@@ -38,9 +52,9 @@ export function taskStateOf(
 export function instanceView(
   record: GuestRecord,
   facts: GuestFacts,
-  { state, taskState }: { state: InstanceState; taskState: string | null },
+  { host, state, taskState }: { host: HostName; state: InstanceState; taskState: string | null },
 ): Instance {
-  const { uuid, name, host } = record
+  const { uuid, name } = record
   const { metadata, memoryMib, vcpus, boundBecause, projectId } = facts
   return {
     uuid,

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test, type TestContext } from 'vitest'
 
 import type { Store } from '../../store/index.ts'
+import { DisabledHosts } from './disabled-hosts.ts'
 import { claimedBy, clearedOf, type GuestRecord, type RecordedMove } from './guest-record.ts'
 import { Inventory } from './inventory.ts'
 
@@ -24,6 +25,8 @@ function guest(uuid: string, change: Partial<GuestRecord> = {}): GuestRecord {
     moves: [],
     regardedAsError: false,
     fencedAt: null,
+    runAgain: null,
+    ranAtHostCpuTimeMs: null,
     seenAt: 1,
     ...change,
   }
@@ -39,12 +42,14 @@ export function inventoryConformance(
   open: (context: TestContext) => Promise<{ store: Store; dispose: () => Promise<void> }>,
 ): void {
   describe(`the inventory on ${name}`, () => {
+    let store: Store
     let inventory: Inventory
 
     beforeEach(async (context) => {
-      const { store, dispose } = await open(context)
+      const opened = await open(context)
+      store = opened.store
       inventory = new Inventory(store)
-      return dispose
+      return opened.dispose
     })
 
     test('keeps a guest, changes it and forgets it', async () => {
@@ -79,6 +84,16 @@ export function inventoryConformance(
       expect(await inventory.listMovedFrom('b')).toEqual([])
     })
 
+    test('lists the guests that are on their way from a host', async () => {
+      const moving = claimedBy(guest('moving'), MOVE)
+      await inventory.change('moving', () => moving)
+      await inventory.change('arrived', () => claimedBy(guest('arrived'), { ...MOVE, done: true }))
+      const onwards = claimedBy(moving, { ...MOVE, key: 'l', source: 'b', target: 'c' })
+      await inventory.change('onwards', () => ({ ...onwards, uuid: 'onwards' }))
+      expect(await inventory.listMovingFrom('a')).toEqual([moving])
+      expect((await inventory.listMovingFrom('b')).map(({ uuid }) => uuid)).toEqual(['onwards'])
+    })
+
     test.each([1, 2, 3, 4, 5])('lets one of many claim a guest, round %i', async () => {
       await inventory.change('u', () => guest('u'))
       const claims = Array.from({ length: 20 }, async (_, number) => {
@@ -88,6 +103,18 @@ export function inventoryConformance(
       const won = (await Promise.all(claims)).filter((record) => record !== undefined)
       expect(won).toHaveLength(1)
       expect(await inventory.find('u')).toEqual(won[0])
+    })
+
+    test('keeps for whoever asks next which hosts are disabled, and why', async () => {
+      const [first, next] = [new DisabledHosts(store), new DisabledHosts(store)]
+      expect(await next.reasonOf('a')).toBeNull()
+      await first.add('a', 'it died', 1)
+      await first.add('a', 'it died again', 2)
+      await first.add('b', 'for a test', 3)
+      expect(await next.reasonOf('a')).toBe('it died again')
+      await next.remove('a')
+      await next.remove('a')
+      expect([await first.reasonOf('a'), await first.reasonOf('b')]).toEqual([null, 'for a test'])
     })
   })
 }

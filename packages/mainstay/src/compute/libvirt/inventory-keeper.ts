@@ -48,6 +48,7 @@ export class InventoryKeeper {
     const shown = await host.call('list its guests', bounds, async (connection, options) => {
       return await connection.listAllDomains(options)
     })
+    await host.lookAtCpuTime(bounds)
     const recorded = await this.#options.inventory.listOn(host.name)
     const movedAway = await this.#options.inventory.listMovedFrom(host.name)
     const uuids = new Set([...shown, ...recorded, ...movedAway].map(({ uuid }) => uuid))
@@ -121,6 +122,7 @@ export class InventoryKeeper {
       here: executes(seen.state) ? 'executes' : hasProcess(seen.state) ? 'idle' : 'no-process',
       recordedHost: before?.host,
       movedAway: before !== undefined && wasMovedAwayFrom(before, host.name),
+      moving: before !== undefined && isMoving(before),
       atRecordedHost: elsewhere === undefined ? 'idle' : await this.#atHost(elsewhere.host, elsewhere.uuid, bounds),
     }
   }

@@ -1,7 +1,7 @@
 import { toJson } from '../../core/json.ts'
 import type { Store } from '../../store/index.ts'
 import type { HostName } from '../compute.ts'
-import { recordOf, rowOf, wasMovedAwayFrom, type GuestRecord } from './guest-record.ts'
+import { openMove, recordOf, rowOf, wasMovedAwayFrom, type GuestRecord } from './guest-record.ts'
 
 /**
  * The guests of all hosts as they were last seen, in the table `instance_inventory`.
@@ -39,13 +39,24 @@ export class Inventory {
 
   /** Guests that were moved away from a host which was not seen without them since. */
   async listMovedFrom(host: HostName): Promise<GuestRecord[]> {
+    return (await this.#listWithSource(host)).filter((record) => wasMovedAwayFrom(record, host))
+  }
+
+  /** Guests whose restart elsewhere has begun from that host and is not known to have ended, by name. */
+  async listMovingFrom(host: HostName): Promise<GuestRecord[]> {
+    return (await this.#listWithSource(host)).filter((record) => openMove(record)?.source === host)
+  }
+
+  async #listWithSource(host: HostName): Promise<GuestRecord[]> {
     const rows = await this.#store.read
       .selectFrom('instance_inventory')
       .selectAll()
       // A coarse sieve, so that not every definition is read as JSON.
       .where('definition', 'like', `%"source":${toJson(host)}%`)
+      .orderBy('name')
+      .orderBy('instance_uuid')
       .execute()
-    return rows.map(recordOf).filter((record) => wasMovedAwayFrom(record, host))
+    return rows.map(recordOf)
   }
 
   /**

@@ -6,6 +6,7 @@ import {
   LibvirtErrorCode,
   LibvirtSession,
   LibvirtTimeoutError,
+  type CallOptions,
   type Domain,
   type DomainRef,
   type DomainStateAndReason,
@@ -65,13 +66,12 @@ export class LibvirtHost {
   readonly #tasks: TaskGroup
   readonly #firstAttempt = Promise.withResolvers<void>()
   #node: NodeInfo | undefined
+  #cpuTimeMs: number | undefined
   /** Whether nobody listens there, as opposed to somebody who does not answer. */
   #refused = false
   #connected = false
   #everConnected = false
   #failed = false
-  /** Null while new guests may be placed on it. */
-  disabledReason: string | null = null
 
   constructor({ name, socketPath, uri }: LibvirtHostOptions, { clock, tasks, timing }: HostServices) {
     this.name = name
@@ -112,6 +112,22 @@ export class LibvirtHost {
   /** Undefined until the host has answered once. */
   get node(): NodeInfo | undefined {
     return this.#node
+  }
+
+  /**
+   * What its processors have spent since it booted, as of the last look on this connection; undefined where it does not
+   * tell. One that is less than an earlier one shows that it has booted in between.
+   */
+  get cpuTimeMs(): number | undefined {
+    return this.#cpuTimeMs
+  }
+
+  /** Looks at it anew. @throws ComputeUnavailableError, the signal's reason */
+  async lookAtCpuTime(bounds: CallBounds): Promise<void> {
+    await this.call('tell how long it is up', bounds, async (connection, options) => {
+      const cpuTimeMs = await cpuTimeOf(connection, options)
+      if (this.#session.connection === connection) this.#cpuTimeMs = cpuTimeMs
+    })
   }
 
   /** Starts connecting. @returns once the first attempt has ended, one way or the other */
@@ -186,6 +202,7 @@ export class LibvirtHost {
   async #welcome(connection: LibvirtConnection, listener: HostListener): Promise<void> {
     try {
       this.#node = await connection.getNodeInfo()
+      this.#cpuTimeMs = await cpuTimeOf(connection)
     } catch (error) {
       // A connection that ends at once is told as lost; the next one asks again.
       if (!isLibvirtTrouble(error)) throw error
@@ -200,8 +217,20 @@ export class LibvirtHost {
 
   #lose(listener: HostListener): void {
     this.#connected = false
+    this.#cpuTimeMs = undefined
     this.#failed = true
     listener.lost(this)
+  }
+}
+
+/** Undefined where libvirt cannot read it. */
+async function cpuTimeOf(connection: LibvirtConnection, options?: CallOptions): Promise<number | undefined> {
+  try {
+    const spent = [...(await connection.getNodeCpuStats(options)).values()].reduce((sum, each) => sum + each, 0n)
+    return spent === 0n ? undefined : Number(spent / 1_000_000n)
+  } catch (error) {
+    if (error instanceof LibvirtError) return undefined
+    throw error
   }
 }
 

@@ -33,10 +33,12 @@ const RECORD: GuestRecord = {
   moves: [],
   regardedAsError: false,
   fencedAt: null,
+  runAgain: null,
+  ranAtHostCpuTimeMs: null,
   seenAt: 1,
 }
 const running = { state: DomainState.RUNNING, reason: 1 }
-const shutOff = { state: DomainState.SHUTOFF, reason: 3 }
+const shutOff = { state: DomainState.SHUTOFF, reason: 1 }
 
 describe('what is kept of a guest that was seen', () => {
   test('its place, state and XML', () => {
@@ -76,13 +78,46 @@ describe('what is kept of a guest that was seen', () => {
       { moves: [MOVE] },
       { regardedAsError: true },
       { fencedAt: 3 },
+      { runAgain: { since: 3, endSeen: false } },
     ]
     for (const change of changes) expect(sameRecord(RECORD, { ...RECORD, ...change })).toBe(false)
   })
 
   test('survives its row', () => {
-    const record = { ...RECORD, moves: [MOVE], fencedAt: 3 }
+    const record = {
+      ...RECORD,
+      moves: [MOVE],
+      fencedAt: 3,
+      runAgain: { since: 3, endSeen: true },
+      ranAtHostCpuTimeMs: 7,
+    }
     expect(recordOf(rowOf(record))).toEqual(record)
+  })
+
+  test.each([
+    ['what it says, while it runs', running, 700, 700],
+    ['nothing, while it runs on a host that does not tell', running, undefined, null],
+    ['what it said when the guest ran last, while that is off', { ...shutOff, reason: 0 }, 3, 500],
+  ] as const)('how long its host was up: %s', (_what, state, hostCpuTimeMs, kept) => {
+    const before = { ...RECORD, ranAtHostCpuTimeMs: 500 }
+    expect(recordSeen(before, 'b', { state, xml: XML, hostCpuTimeMs }, 5).ranAtHostCpuTimeMs).toBe(kept)
+  })
+
+  test.each([
+    [500, 999, true],
+    [500, 1000, false],
+    [500, 499, false],
+    [null, 1, false],
+    [1, null, false],
+  ])('with its host up for %s ms and later for %s ms is the same: %s', (before, after, same) => {
+    expect(sameRecord({ ...RECORD, ranAtHostCpuTimeMs: before }, { ...RECORD, ranAtHostCpuTimeMs: after })).toBe(same)
+  })
+
+  test('that it is to run again, when it is found off after the boot of its host', () => {
+    const booted = recordSeen(RECORD, 'b', { state: { ...shutOff, reason: 0 }, xml: XML }, 5)
+    expect(booted).toMatchObject({ state: 'stopped', runAgain: { since: 5, endSeen: false } })
+    expect(lastState(booted)).toBe('active')
+    expect(presentState(booted, shutOff)).toBe('stopped')
   })
 
   test.each([

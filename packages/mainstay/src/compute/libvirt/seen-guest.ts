@@ -3,12 +3,15 @@ import type { DomainStateAndReason } from '@mainstay/libvirt-rpc'
 import { describeDomain } from './domain-description.ts'
 import type { GuestRecord } from './guest-record.ts'
 import { hasProcess, instanceStateOf } from './instance-state.ts'
+import { runAgainAfter } from './interrupted.ts'
 import type { CallBounds, LibvirtHost } from './libvirt-host.ts'
 
 /** A guest as its host shows it. */
 export interface SeenGuest {
   readonly state: DomainStateAndReason
   readonly xml: string
+  /** What the host's processors have spent since it booted, in ms; undefined where it does not tell. */
+  readonly hostCpuTimeMs?: number | undefined
 }
 
 /** Asks a host for a guest; undefined when the host does not have it. */
@@ -16,7 +19,8 @@ export async function seeGuest(host: LibvirtHost, uuid: string, bounds: CallBoun
   const state = await host.guestState(uuid, bounds)
   if (state === undefined) return undefined
   const xml = await host.guestXml(uuid, bounds)
-  return xml === undefined ? undefined : { state, xml }
+  // Read after the state: should the host have booted in between, the lesser figure claims less.
+  return xml === undefined ? undefined : { state, xml, hostCpuTimeMs: host.cpuTimeMs }
 }
 
 /**
@@ -44,12 +48,15 @@ export function recordSeen(before: GuestRecord | undefined, host: string, seen: 
     xml: seen.xml,
     moves,
     regardedAsError: before?.regardedAsError ?? false,
+    runAgain: runAgainAfter(before, seen.state, at),
+    // What was known of an earlier boot says nothing once it runs again.
+    ranAtHostCpuTimeMs: running ? (seen.hostCpuTimeMs ?? null) : (before?.ranAtHostCpuTimeMs ?? null),
     fencedAt: running && at > (before?.fencedAt ?? 0) ? null : (before?.fencedAt ?? null),
     seenAt: at,
   }
 }
 
-/** Whether two records say the same, but for when. */
+/** Whether a record that was made later says the same, but for when. */
 export function sameRecord(a: GuestRecord, b: GuestRecord): boolean {
   const moved = (record: GuestRecord): string => record.moves.map(({ key, done }) => `${key} ${done}`).join()
   return (
@@ -59,6 +66,17 @@ export function sameRecord(a: GuestRecord, b: GuestRecord): boolean {
     a.xml === b.xml &&
     a.regardedAsError === b.regardedAsError &&
     a.fencedAt === b.fencedAt &&
+    a.runAgain?.endSeen === b.runAgain?.endSeen &&
+    isCloseEnough(a.ranAtHostCpuTimeMs, b.ranAtHostCpuTimeMs) &&
     moved(a) === moved(b)
   )
+}
+
+/**
+ * The figure grows all the time; it is written anew when it has doubled, so that it is never less than half of the truth,
+ * and always when it has become less, which is another boot.
+ */
+function isCloseEnough(kept: number | null, seen: number | null): boolean {
+  if (kept === null || seen === null) return kept === seen
+  return seen >= kept && seen < 2 * kept
 }

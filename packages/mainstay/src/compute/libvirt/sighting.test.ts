@@ -8,6 +8,7 @@ const SEEN_AT_B: Sighting = {
   here: 'executes',
   recordedHost: 'a',
   movedAway: false,
+  moving: false,
   atRecordedHost: 'idle',
 }
 const left = { here: 'no-process' } as const
@@ -23,6 +24,8 @@ describe('a guest that a host shows', () => {
     ['a guest whose own host is silent', { atRecordedHost: 'unreachable' }, 'alarm'],
     ['what is left of a guest that was moved away', { movedAway: true, ...left }, 'undefine'],
     ['the same while the new host is silent', { movedAway: true, ...left, atRecordedHost: 'unreachable' }, 'undefine'],
+    ['what is left of a guest that has not arrived elsewhere', { movedAway: true, moving: true, ...left }, 'ignore'],
+    ['a guest on its way elsewhere that runs here', { movedAway: true, moving: true }, 'alarm'],
     ['a moved guest that runs on both', { movedAway: true, atRecordedHost: 'executes' }, 'alarm'],
     ['a moved guest that is paused here', { movedAway: true, here: 'idle', atRecordedHost: 'executes' }, 'alarm'],
     ['a moved guest that runs only here', { movedAway: true }, 'alarm'],
@@ -37,6 +40,7 @@ describe('a guest that a host shows', () => {
       here: fc.constantFrom('no-process', 'idle', 'executes'),
       recordedHost: fc.constantFrom(undefined, 'a', 'b'),
       movedAway: fc.boolean(),
+      moving: fc.boolean(),
       atRecordedHost: fc.constantFrom('executes', 'idle', 'unreachable'),
     })
     fc.assert(

@@ -13,6 +13,8 @@ export interface Sighting {
   readonly recordedHost: HostName | undefined
   /** Whether it was restarted elsewhere because this host was dead. */
   readonly movedAway: boolean
+  /** Whether that restart has not ended yet: should its target refuse the guest, it belongs here again. */
+  readonly moving: boolean
   /** What the recorded host says of it now, when that is another. */
   readonly atRecordedHost: 'executes' | 'idle' | 'unreachable'
 }
@@ -34,10 +36,10 @@ export type SightingVerdict =
  * Invariant: nothing that has a process is ever taken away.
  */
 export function judgeSighting(sighting: Sighting): SightingVerdict {
-  const { host, here, recordedHost, movedAway, atRecordedHost } = sighting
+  const { host, here, recordedHost, movedAway, moving, atRecordedHost } = sighting
   if (recordedHost === undefined || recordedHost === host) return { do: 'record' }
   if (movedAway) {
-    if (here === 'no-process') return { do: 'undefine' }
+    if (here === 'no-process') return { do: moving ? 'ignore' : 'undefine' }
     const there = {
       executes: `and on host ${recordedHost}, where it was restarted`,
       idle: `although it was restarted on host ${recordedHost}, where it does not run now`,

@@ -16,7 +16,7 @@ import { requireCertificate, type FenceCertificate } from '../fence-certificate.
 import { Faults, type Fault, type FaultPlan, type FaultyCall } from './faults.ts'
 import { DEFAULT_LATENCY, PlatformCalls, type SimulatedLatency } from './platform-calls.ts'
 import { checkEvacuate, checkStart, checkStop, chooseTarget, freeMib, taskStateOf } from './rules.ts'
-import { SimulatedFleet } from './simulated-fleet.ts'
+import { SimulatedFleet, type EvacuationsBy } from './simulated-fleet.ts'
 import { SimulatedPower } from './simulated-power.ts'
 import { hasMove, type FleetSize, type GuestAct, type SimulatedGuest, type SimulatedHost } from './world.ts'
 
@@ -31,6 +31,8 @@ export interface SimulatedComputeOptions {
   readonly latency?: Partial<SimulatedLatency>
   /** What goes wrong by chance, decided by the seed of the fleet. */
   readonly faults?: FaultPlan
+  /** Who carries on a restart elsewhere once it has begun; the platform, as Nova does, unless given. */
+  readonly evacuationsBy?: EvacuationsBy
 }
 
 /**
@@ -48,12 +50,15 @@ export class SimulatedCompute implements Compute {
   readonly faults: Faults
   readonly #clock: Clock
   readonly #calls: PlatformCalls
+  readonly #evacuationsBy: EvacuationsBy
 
   /** @throws InvalidInputError when the directory holds a fleet of another size */
-  constructor({ clock, logger, size, directory, latency, faults = {} }: SimulatedComputeOptions) {
+  constructor(options: SimulatedComputeOptions) {
+    const { clock, logger, size, directory, latency, faults = {}, evacuationsBy = 'platform' } = options
     this.#clock = clock
+    this.#evacuationsBy = evacuationsBy
     const whole = { ...DEFAULT_FLEET_SIZE, ...size }
-    this.fleet = SimulatedFleet.open({ clock, logger, directory, size: whole })
+    this.fleet = SimulatedFleet.open({ clock, logger, directory, size: whole, evacuationsBy })
     // Counting the events in gives a process that was started again other chances than the one that died.
     this.faults = new Faults(faults, whole.seed + this.fleet.world.eventCount)
     this.#calls = new PlatformCalls({ clock, faults: this.faults, latency: { ...DEFAULT_LATENCY, ...latency } })
@@ -128,20 +133,27 @@ export class SimulatedCompute implements Compute {
   ): Promise<void> {
     await this.#act('evacuate', instance, acting, (fault) => {
       const guest = this.fleet.guest(instance)
-      if (hasMove(this.fleet.world, instance, acting.key)) return
+      if (hasMove(this.fleet.world, instance, acting.key)) {
+        if (!this.fleet.isAdrift(guest)) return
+        requireCertificate(certificate, guest.host.name, this.#clock.now())
+        this.fleet.carryOn(guest, { key: acting.key, durationMs: this.#calls.latency.evacuateMs })
+        return
+      }
       requireCertificate(certificate, guest.host.name, this.#clock.now())
       checkEvacuate(guest)
       const wanted = target === undefined ? undefined : this.fleet.host(target)
       if (fault === 'capacity') throw new CapacityError(`No valid host was found for guest ${instance}.`)
       this.#accept('evacuate', guest, chooseTarget(this.fleet.world, guest, wanted), acting, fault)
     })
+    if (this.#evacuationsBy === 'process') await this.#untilIdle(instance, acting)
   }
 
   async listMoves(instance: string, { sinceMs }: { sinceMs: number }, asking: Asking): Promise<InstanceMove[]> {
     return await this.#ask(instance, asking, () =>
       (this.fleet.world.moves.get(instance) ?? [])
         .filter((move) => move.startedAt >= sinceMs)
-        .map(({ source, target, startedAt, state, message }) => ({
+        .map(({ key, source, target, startedAt, state, message }) => ({
+          key,
           instance,
           source,
           target,
@@ -179,6 +191,17 @@ export class SimulatedCompute implements Compute {
 
   async close(): Promise<void> {
     this.fleet.close()
+  }
+
+  /** Whoever carries an act on is busy with it. */
+  async #untilIdle(instance: string, { signal }: Asking): Promise<void> {
+    while (this.fleet.guest(instance).pending !== null) {
+      signal.throwIfAborted()
+      const news = Promise.withResolvers<void>()
+      using _watching = this.fleet.changes.watchInstance(instance, () => news.resolve())
+      signal.addEventListener('abort', () => news.resolve(), { once: true })
+      await news.promise
+    }
   }
 
   async #ask<T>(subject: string, { signal }: Asking, answer: () => T): Promise<T> {

@@ -4,6 +4,6 @@ export { Faults, type Fault, type FaultPlan, type FaultyCall } from './faults.ts
 export type { FleetEvent } from './fleet-event.ts'
 export { FLEET_LOG_NAME, readFleetLog } from './fleet-log.ts'
 export { DEFAULT_LATENCY, type SimulatedLatency } from './platform-calls.ts'
-export { SimulatedFleet, type SimulatedFleetOptions } from './simulated-fleet.ts'
+export { SimulatedFleet, type EvacuationsBy, type SimulatedFleetOptions } from './simulated-fleet.ts'
 export { SimulatedPower, type PowerReading } from './simulated-power.ts'
 export { runningCopies, type FleetSize, type HostCondition } from './world.ts'

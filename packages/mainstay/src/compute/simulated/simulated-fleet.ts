@@ -16,12 +16,19 @@ import type { FleetSize, GuestAct, HostCondition, SimulatedGuest, SimulatedHost,
 /** How long to wait before an event is tried again that could not be written, in ms. */
 const WRITE_AGAIN_MS = 1_000
 
+/**
+ * Who carries on a restart elsewhere once it has begun: `platform`, as Nova, which ends what it accepted whoever asked for it;
+ * or `process`, as with libvirt, where the one who asked does it step by step, and one that dies leaves it half done.
+ */
+export type EvacuationsBy = 'platform' | 'process'
+
 export interface SimulatedFleetOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly size: FleetSize
   /** Where the fleet is kept; without it the fleet ends with the process. */
   readonly directory?: string | undefined
+  readonly evacuationsBy?: EvacuationsBy
 }
 
 /**
@@ -37,6 +44,8 @@ export class SimulatedFleet {
   readonly #logger: Logger
   readonly #log: FleetLog
   readonly #due = new DueQueue<SimulatedGuest>()
+  /** Guests whose restart elsewhere was left half done by a process that ended. */
+  readonly #adrift = new Set<string>()
   #timer: Disposable | undefined
   #closed = false
 
@@ -63,7 +72,7 @@ export class SimulatedFleet {
       for (const event of events) applyFleetEvent(world, event)
       const fleet = new SimulatedFleet(options, world, log)
       if (!known) fleet.record({ type: 'fleet', at: options.clock.now(), ...options.size })
-      fleet.#resume()
+      fleet.#resume(options.evacuationsBy ?? 'platform')
       return fleet
     } catch (error) {
       log.close()
@@ -118,6 +127,18 @@ export class SimulatedFleet {
     this.#finishDue()
   }
 
+  /** Whether its restart elsewhere was left half done by a process that ended. */
+  isAdrift({ uuid }: SimulatedGuest): boolean {
+    return this.#adrift.has(uuid)
+  }
+
+  /** Goes on with a restart elsewhere that an earlier process left half done, when it is that act which asks. */
+  carryOn(guest: SimulatedGuest, { key, durationMs }: { key: string; durationMs: number }): void {
+    if (guest.pending?.key !== key || !this.#adrift.delete(guest.uuid)) return
+    this.#due.add(this.#clock.now() + durationMs, guest)
+    this.#finishDue()
+  }
+
   /**
    * The guest's process dies.
    *
@@ -158,10 +179,12 @@ export class SimulatedFleet {
     this.#log.close()
   }
 
-  /** What had been accepted before the process ended is still to be done. */
-  #resume(): void {
+  /** What had been accepted before the process ended is still to be done, by whoever does it. */
+  #resume(evacuationsBy: EvacuationsBy): void {
     for (const guest of this.world.guests.values()) {
-      if (guest.pending !== null) this.#due.add(guest.pending.doneAt, guest)
+      if (guest.pending === null) continue
+      if (guest.pending.act === 'evacuate' && evacuationsBy === 'process') this.#adrift.add(guest.uuid)
+      else this.#due.add(guest.pending.doneAt, guest)
     }
     this.#finishDue()
   }
