@@ -3,6 +3,7 @@ import type { Ids } from '../core/ids.ts'
 import {
   WorkflowNotFoundError,
   cancelWorkflow,
+  findSubjectHolder,
   findWorkflow,
   listWorkflows,
   signalWorkflow,
@@ -14,6 +15,7 @@ import type { Store } from '../store/index.ts'
 import type { Recovery } from '../client/index.ts'
 import { ApprovalNotEnoughError, NothingHeldError, RecoveryStateError } from './errors.ts'
 import { describeRecovery } from './explain/describe-recovery.ts'
+import { isProvingAgain } from './rules/is-proving.ts'
 import { WORKFLOW_OF } from './start-recovery.ts'
 import type { RecoveryInput } from './workflows/notification-flow.ts'
 import { ASSERTED, TRY_AGAIN } from './workflows/prove-dead.ts'
@@ -53,7 +55,9 @@ export class RecoveryDesk {
   /** @throws WorkflowNotFoundError */
   async show(id: string): Promise<Recovery> {
     const { read } = this.#deps.store
-    return describeRecovery(await this.#find(id), await workflowHistory(read, id))
+    const workflow = await this.#find(id)
+    const history = await workflowHistory(read, id)
+    return describeRecovery(workflow, history, await this.#whomItWaitsFor(workflow))
   }
 
   /** @throws WorkflowNotFoundError, WorkflowEndedError */
@@ -92,15 +96,33 @@ export class RecoveryDesk {
    * @throws NothingHeldError
    */
   async assertDead({ host, reason, by }: { host: string; reason: string; by: string }): Promise<Recovery[]> {
-    const held = await listWorkflows(this.#deps.store.read, {
-      status: 'held',
-      names: [WORKFLOW_OF.COMPUTE_HOST],
-      limit: 1000,
-    })
-    const ofHost = held.filter((workflow) => hostOf(workflow) === host)
-    if (ofHost.length === 0) throw new NothingHeldError(host)
-    for (const { id } of ofHost) await this.#signal(id, ASSERTED, { by, reason, at: this.#deps.clock.now() })
-    return await Promise.all(ofHost.map(({ id }) => this.show(id)))
+    const waiting = [...(await this.#ofHost(host, 'held')), ...(await this.#provingAgain(host))]
+    if (waiting.length === 0) throw new NothingHeldError(host)
+    for (const { id } of waiting) await this.#signal(id, ASSERTED, { by, reason, at: this.#deps.clock.now() })
+    return await Promise.all(waiting.map(({ id }) => this.show(id)))
+  }
+
+  async #ofHost(host: string, status: WorkflowStatus): Promise<WorkflowSummary[]> {
+    const filter = { status, names: [WORKFLOW_OF.COMPUTE_HOST], limit: 1000 }
+    return (await listWorkflows(this.#deps.store.read, filter)).filter((workflow) => hostOf(workflow) === host)
+  }
+
+  /** Held recoveries that look again at this very moment. */
+  async #provingAgain(host: string): Promise<WorkflowSummary[]> {
+    const proving = []
+    for (const workflow of await this.#ofHost(host, 'running')) {
+      const history = await workflowHistory(this.#deps.store.read, workflow.id)
+      if (isProvingAgain(history)) proving.push(workflow)
+    }
+    return proving
+  }
+
+  /** The recovery of the same host that goes first; nobody, for one that runs, is held or still pauses by itself. */
+  async #whomItWaitsFor({ id, subject, status, wakeAt }: WorkflowSummary): Promise<WorkflowSummary | undefined> {
+    const { store, clock } = this.#deps
+    if ((status !== 'pending' && status !== 'waiting') || wakeAt === null || wakeAt > clock.now()) return undefined
+    const holder = await findSubjectHolder(store.read, subject)
+    return holder?.id === id ? undefined : holder
   }
 
   async #signal(workflowId: string, name: string, data: Record<string, string | number>): Promise<void> {

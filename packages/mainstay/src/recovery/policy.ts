@@ -32,6 +32,12 @@ export interface RecoveryPolicy {
   readonly serviceUpdateTimeoutMs: number
   /** How long one request to the platform may take. */
   readonly requestTimeoutMs: number
+  /** How often a request is made to a platform that is busy or silent, the first time counted. */
+  readonly requestAttempts: number
+  /** The first pause between such requests; it doubles. */
+  readonly requestRetryMinMs: number
+  /** The longest such pause. */
+  readonly requestRetryMaxMs: number
   /** After what pause a failed recovery is tried once more (`process_unfinished_notifications_interval`). */
   readonly retryAfterMs: number
   /** How often a recovery is tried in all. Masakari: 2. */
@@ -42,6 +48,10 @@ export interface RecoveryPolicy {
   readonly fenceValidityMs: number
   /** How long a recovery waits for a person before it is given up (`notifications_expired_interval`). */
   readonly holdTimeoutMs: number
+  /** After what pause a held recovery looks again by itself whether its host can be proved dead; it doubles. */
+  readonly lookAgainMs: number
+  /** The longest such pause. */
+  readonly lookAgainMaxMs: number
 }
 
 export const DEFAULT_POLICY: RecoveryPolicy = {
@@ -59,9 +69,14 @@ export const DEFAULT_POLICY: RecoveryPolicy = {
   powerOnTimeoutMs: 60_000,
   serviceUpdateTimeoutMs: 180_000,
   requestTimeoutMs: 30_000,
+  requestAttempts: 5,
+  requestRetryMinMs: 200,
+  requestRetryMaxMs: 5000,
   retryAfterMs: 120_000,
   attempts: 2,
   fenceTimeoutMs: 60_000,
   fenceValidityMs: 600_000,
   holdTimeoutMs: 86_400_000,
+  lookAgainMs: 5_000,
+  lookAgainMaxMs: 300_000,
 }

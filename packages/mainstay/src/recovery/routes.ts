@@ -1,13 +1,14 @@
 import { Type } from 'typebox'
 
-import { ForbiddenError, requestContextOf, type Authorize, type HttpApp } from '../http/index.ts'
+import { RECOVERY_STATUSES } from '../client/index.ts'
+import type { Authorize, HttpApp } from '../http/index.ts'
+import { FenceAnswer, RecoveriesAnswer, RecoveryAnswer } from './answers.ts'
 import type { RecoveryDesk } from './operate.ts'
-
-const STATUSES = ['pending', 'running', 'waiting', 'held', 'completed', 'failed', 'cancelled'] as const
+import { OPERATE_RULE, READ_RULE, requireRule } from './require-rule.ts'
 
 const ListQuery = Type.Object(
   {
-    status: Type.Optional(Type.Union(STATUSES.map((status) => Type.Literal(status)))),
+    status: Type.Optional(Type.Enum([...RECOVERY_STATUSES])),
     host: Type.Optional(Type.String({ maxLength: 255 })),
     limit: Type.Optional(Type.String({ pattern: '^[0-9]{1,4}$' })),
   },
@@ -28,39 +29,38 @@ const DEFAULT_LIMIT = 100
 
 /** What the OpenAPI document says of each route. */
 const told = {
-  list: { description: 'Recoveries, the newest first. Policy rule: mainstay:recoveries:read' },
+  list: {
+    description: 'Recoveries, the newest first, without their steps. Policy rule: mainstay:recoveries:read',
+    response: { 200: RecoveriesAnswer },
+  },
   show: {
     description: 'One recovery with its timeline, decisions and steps. Policy rule: mainstay:recoveries:read',
+    response: { 200: RecoveryAnswer },
   },
   cancel: {
     description: 'Stops a recovery where it is; nothing is undone. Policy rule: mainstay:recoveries:operate',
+    response: { 200: RecoveryAnswer },
   },
-  approve: { description: 'Lets a recovery go on that waits for a person. Policy rule: mainstay:recoveries:operate' },
+  approve: {
+    description: 'Lets a recovery go on that waits for a person. Policy rule: mainstay:recoveries:operate',
+    response: { 200: RecoveryAnswer },
+  },
   retry: {
     description: 'Has a held recovery try once more to prove the host dead. Policy rule: mainstay:recoveries:operate',
+    response: { 200: RecoveryAnswer },
   },
   fence: {
     description:
       'Records that a named person has seen that a host is dead; recoveries that are held for it go on. ' +
       'Policy rule: mainstay:recoveries:operate',
+    response: { 200: FenceAnswer },
   },
 } as const
 
-/** The policy rules of recoveries. */
-const READ = 'mainstay:recoveries:read'
-const OPERATE = 'mainstay:recoveries:operate'
-
 /** The native routes of recoveries. Who may do what is said by two policy rules. */
 export function recoveryRoutes(app: HttpApp, { desk, authorize }: { desk: RecoveryDesk; authorize: Authorize }): void {
-  /** @throws ForbiddenError */
-  async function require(rule: string, request: AnyRequest): Promise<string> {
-    const context = requestContextOf(request)
-    if (!(await authorize(rule, context))) throw new ForbiddenError(rule)
-    return context.userName ?? context.userId ?? 'an admin'
-  }
-
   app.get('/api/v1/recoveries', { schema: { ...told.list, querystring: ListQuery } }, async (request) => {
-    await require(READ, request)
+    await requireRule(authorize, READ_RULE, request)
     const { query } = request
     const { limit = String(DEFAULT_LIMIT), status, host } = query
     const filter = {
@@ -72,7 +72,7 @@ export function recoveryRoutes(app: HttpApp, { desk, authorize }: { desk: Recove
   })
 
   app.get('/api/v1/recoveries/:id', { schema: { ...told.show, params: Id } }, async (request) => {
-    await require(READ, request)
+    await requireRule(authorize, READ_RULE, request)
     return await desk.show(request.params.id)
   })
 
@@ -80,7 +80,10 @@ export function recoveryRoutes(app: HttpApp, { desk, authorize }: { desk: Recove
     '/api/v1/recoveries/:id/cancel',
     { schema: { ...told.cancel, params: Id, body: Reason } },
     async (request) => {
-      return await desk.cancel(request.params.id, { reason: request.body.reason, by: await require(OPERATE, request) })
+      return await desk.cancel(request.params.id, {
+        reason: request.body.reason,
+        by: await requireRule(authorize, OPERATE_RULE, request),
+      })
     },
   )
 
@@ -88,21 +91,22 @@ export function recoveryRoutes(app: HttpApp, { desk, authorize }: { desk: Recove
     '/api/v1/recoveries/:id/approve',
     { schema: { ...told.approve, params: Id, body: Reason } },
     async (request) => {
-      await require(OPERATE, request)
+      await requireRule(authorize, OPERATE_RULE, request)
       return await desk.approve(request.params.id)
     },
   )
 
   app.post('/api/v1/recoveries/:id/retry', { schema: { ...told.retry, params: Id, body: Reason } }, async (request) => {
-    return await desk.retry(request.params.id, { reason: request.body.reason, by: await require(OPERATE, request) })
+    return await desk.retry(request.params.id, {
+      reason: request.body.reason,
+      by: await requireRule(authorize, OPERATE_RULE, request),
+    })
   })
 
   app.post('/api/v1/fences', { schema: { ...told.fence, body: DeathAssertion } }, async (request) => {
     const { host, reason, assertedBy } = request.body
-    const user = await require(OPERATE, request)
+    const user = await requireRule(authorize, OPERATE_RULE, request)
     const by = assertedBy === user ? user : `${assertedBy} (as ${user})`
     return { host, assertedBy: by, recoveries: await desk.assertDead({ host, reason, by }) }
   })
 }
-
-type AnyRequest = Parameters<typeof requestContextOf>[0]

@@ -1,4 +1,4 @@
-import type { DecisionRecord, Recovery, RecoveryStep } from '../../client/index.ts'
+import type { DecisionRecord, Recovery, RecoveryStep, WaitsFor } from '../../client/index.ts'
 import { formatZulu } from '../../core/timestamp.ts'
 import type { RecordedEntry, WorkflowSummary } from '../../journal/index.ts'
 import type { RecoveryInput, RecoveryResult } from '../workflows/notification-flow.ts'
@@ -11,18 +11,25 @@ const TYPES: Readonly<Record<string, Recovery['type']>> = {
   'process-failure': 'process',
 }
 
-/** A recovery for people: what was seen, decided and done, when, and how it ended. */
-export function describeRecovery(workflow: WorkflowSummary, history: readonly RecordedEntry[]): Recovery {
+/**
+ * A recovery for people: what was seen, decided and done, when, and how it ended.
+ *
+ * @param holder the recovery whose end this one waits for, if any
+ */
+export function describeRecovery(
+  workflow: WorkflowSummary,
+  history: readonly RecordedEntry[],
+  holder?: WorkflowSummary,
+): Recovery {
   const input = workflow.input as RecoveryInput
   const ended = workflow.finishedAt !== null
   const phases = timeline(history, { generatedAt: input.generatedAt, acceptedAt: workflow.createdAt, ended })
   return {
     id: workflow.id,
     notificationUuid: input.notificationUuid,
-    type: TYPES[workflow.name] ?? 'process',
-    subject: subjectOf(input),
-    status: workflow.status,
+    ...nameOf(workflow),
     heldReason: workflow.status === 'held' ? workflow.reason : null,
+    waitsFor: holder === undefined ? null : { id: holder.id, ...nameOf(holder) },
     createdAt: formatZulu(workflow.createdAt),
     finishedAt: workflow.finishedAt === null ? null : formatZulu(workflow.finishedAt),
     outcome: outcomeOf(workflow),
@@ -35,6 +42,10 @@ export function describeRecovery(workflow: WorkflowSummary, history: readonly Re
     steps: steps(history),
     decisions: history.flatMap(decision),
   }
+}
+
+function nameOf({ name, input, status }: WorkflowSummary): Omit<WaitsFor, 'id'> {
+  return { type: TYPES[name] ?? 'process', subject: subjectOf(input as RecoveryInput), status }
 }
 
 /** The guest, where the recovery is about one; the host otherwise. Runs that are older than this rule name the host. */

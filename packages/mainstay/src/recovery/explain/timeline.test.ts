@@ -55,6 +55,15 @@ describe('the timeline of a recovery', () => {
     expect(lasted(history([110, intent(FENCE)], [120, held]), false)).toEqual({ detect: 100, prove: null })
   })
 
+  test.each([
+    ['a person was heard', 'fence-asserted', 'proof of death, with a person’s help'],
+    ['only time passed', null, 'proof of death'],
+  ])('says who helped to prove: %s', (_what, name, text) => {
+    const heard: HistoryEntry = { kind: 'signal', key: HELD, data: { id: name, name, data: null } }
+    const phases = timeline(history([110, held], [120, heard]), { generatedAt: 0, acceptedAt: 100, ended: true })
+    expect(phases.find(({ phase }) => phase === 'prove')?.text).toBe(text)
+  })
+
   test('counts no moment twice', () => {
     const keys = constantFrom(DISABLE, FENCE, LIST, EVACUATE, CONFIRM)
     const steps = array(tuple(nat(1000), keys, boolean()), { maxLength: 30 })

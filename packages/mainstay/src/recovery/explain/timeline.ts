@@ -67,10 +67,14 @@ function timeSpent(history: readonly RecordedEntry[], acceptedAt: number): Map<P
 
 const TEXTS: Readonly<Record<'decide' | 'prove' | 'act' | 'confirm', (entries: readonly RecordedEntry[]) => string>> = {
   decide: (entries) => `${count(entries, 'decision')} decisions`,
-  prove: (entries) =>
-    entries.some(({ kind }) => kind === 'wait') ? 'proof of death, with a person’s help' : 'proof of death',
+  prove: (entries) => (entries.some(isPersonsWord) ? 'proof of death, with a person’s help' : 'proof of death'),
   act: (entries) => `${count(entries, 'outcome')} acts done, ${finalFailures(entries)} failed`,
   confirm: (entries) => `${count(entries, 'outcome')} confirmed, ${finalFailures(entries)} not`,
+}
+
+/** A wait that ends by itself has a signal without a name. */
+function isPersonsWord(entry: RecordedEntry): boolean {
+  return entry.kind === 'signal' && entry.data.name !== null
 }
 
 function count(entries: readonly RecordedEntry[], wanted: RecordedEntry['kind']): number {

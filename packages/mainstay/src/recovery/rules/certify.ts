@@ -1,3 +1,4 @@
+import { wholeMs } from '../../core/format-duration.ts'
 import type { FenceCertificate, FenceEvidence, FenceMethod } from '../../compute/index.ts'
 
 /** What one fence method brought back: what was seen, or why nothing was. */
@@ -42,7 +43,7 @@ export function certify(
       const validUntil = provenAt + validityMs
       if (now <= validUntil) return { certificate: { host, method, evidence, provenAt, validUntil, assertedBy: null } }
       stale = true
-      missing.push(`${method}: what it saw is ${now - provenAt} ms old`)
+      missing.push(`${method}: what it saw is ${wholeMs(now - provenAt)} old`)
     }
   }
   return { certificate: null, missing: missing.join('; ') || 'no fence method is configured for it', stale }

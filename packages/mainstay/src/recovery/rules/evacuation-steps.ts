@@ -14,7 +14,7 @@ export interface EvacuationSteps {
  * The table of states of ha-api.md 12.5, step 2. A resized guest is stopped afterwards only if it was shut down; this
  * port does not tell, so it is treated as running, which is what a resized guest usually is.
  *
- * A guest whose evacuation failed before is in error because of us; it ends as it was before we came, not in error.
+ * A guest whose evacuation failed before, or is under way, is as we made it; it ends as it was before we came.
  *
  * @param before the guest when this recovery first saw it
  */
@@ -23,9 +23,9 @@ export function evacuationSteps(
   before: Pick<Instance, 'state'> = { state },
 ): EvacuationSteps {
   const busy = taskState !== null
-  if (state === 'error' && before.state !== 'error') {
+  if ((state === 'error' || busy) && before.state !== state) {
     const ran = before.state === 'active' || before.state === 'resized'
-    return { resetBefore: busy, stopAfter: !ran, resetAfter: false }
+    return { resetBefore: busy, stopAfter: !ran, resetAfter: before.state === 'error' }
   }
   switch (state) {
     case 'active':

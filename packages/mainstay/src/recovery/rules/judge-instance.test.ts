@@ -31,3 +31,14 @@ test.each<[InstanceState, string, boolean, string]>([
   expect(acts.join(', ')).toBe(wanted)
   expect(plan.because).toContain('guest g')
 })
+
+test.each<[state: InstanceState, host: string, triedOn: string | null, wanted: string]>([
+  ['active', 'there', 'here', 'nothing'],
+  ['active', 'here', 'here', 'restart'],
+  ['active', 'there', null, 'restart'],
+  ['stopped', 'there', 'here', 'restart'],
+  ['error', 'there', 'here', 'restart'],
+])('11.4 a guest that is %s on host %s and was tried on %s: %s', (state, host, triedOn, wanted) => {
+  const plan = planInstanceRecovery({ ...guest(state, 'yes'), host }, POLICY, triedOn)
+  expect(plan.act).toBe(wanted)
+})

@@ -14,9 +14,20 @@ export type InstancePlan =
 /**
  * What is done with a guest that failed, given how it is now.
  *
- * Source: ha-api.md 13.2.
+ * Source: ha-api.md 13.2. Between a failed attempt and the next one its host may have been recovered, so a guest that
+ * runs on another host by then has been brought back already, and stopping it would be a second failure.
+ *
+ * @param triedOn the host on which it was tried before; null in the first attempt
  */
-export function planInstanceRecovery(instance: Instance, policy: InstancePolicy): InstancePlan {
+export function planInstanceRecovery(
+  instance: Instance,
+  policy: InstancePolicy,
+  triedOn: string | null = null,
+): InstancePlan {
+  if (triedOn !== null && instance.state === 'active' && instance.host !== triedOn) {
+    const because = `guest ${instance.name} runs on host ${instance.host} since it was tried on host ${triedOn}`
+    return { act: 'nothing', status: 'finished', because }
+  }
   if (!policy.processAllInstances && !hasHaMark(instance.metadata, policy.instanceHaMetadataKey)) {
     const because = `guest ${instance.name} lacks the mark ${policy.instanceHaMetadataKey}, so it is left as it is`
     return { act: 'nothing', status: 'finished', because }

@@ -24,7 +24,7 @@ export async function chooseTargets(
   if (reserved !== null) return Object.fromEntries(instances.map(({ instance }) => [instance.uuid, reserved]))
   if (compute.schedules) return {}
   const task = `${key}/EvacuateInstancesTask`
-  const options = { timeoutMs: policy.requestTimeoutMs, retry: requestRetry }
+  const options = { timeoutMs: policy.requestTimeoutMs, retry: requestRetry(policy) }
   const hosts = await context.step(`${task}/hosts`, options, async ({ signal }) => await compute.listHosts({ signal }))
   const avoid = await context.transact(`${task}/avoid`, source, async (queries) => {
     const host = await findHostByName(queries, source)

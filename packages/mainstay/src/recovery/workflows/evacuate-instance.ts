@@ -1,7 +1,9 @@
-import type { Asking, Compute, FenceCertificate, Instance, InstanceMove } from '../../compute/index.ts'
+import type { Asking, Compute, FenceCertificate, Instance, InstanceState } from '../../compute/index.ts'
 import { updateVmove } from '../../ha/index.ts'
 import { StepFailedError, type WorkflowContext } from '../../journal/index.ts'
 import { evacuationSteps, hasArrived } from '../rules/evacuation-steps.ts'
+import { judgeMove, type MoveVerdict } from '../rules/judge-move.ts'
+import type { GuestOutcome } from '../rules/recovery-outcome.ts'
 import { actingAs, requestRetry } from './acting.ts'
 import type { RecoveryTools } from './tools.ts'
 import { waitForInstance } from './wait-for-instance.ts'
@@ -28,59 +30,69 @@ export interface Evacuation {
  *
  * Source: ha-api.md 12.5, steps 1 to 7.
  *
- * @returns null, or why it failed
+ * @returns what became of it; `error` says why it failed
  */
 export async function evacuateInstance(
   context: WorkflowContext,
   tools: RecoveryTools,
   evacuation: Evacuation,
-): Promise<string | null> {
-  const { instance, move } = evacuation
+): Promise<GuestOutcome> {
+  const { instance, move, before } = evacuation
+  const guest = { name: instance.name, was: before.state }
   const task = `${evacuation.key}/EvacuateInstancesTask/${instance.uuid}`
   await context.transact(`${task}/ongoing`, move, async (queries, now) => {
     await updateVmove(queries, move, { status: 'ongoing', startTime: now }, now)
   })
   try {
     const arrived = await bringOver(context, tools, evacuation, task)
-    await context.transact(`${task}/succeeded`, arrived, async (queries, now) => {
-      await updateVmove(queries, move, { status: 'succeeded', destHost: arrived, endTime: now }, now)
+    await context.transact(`${task}/succeeded`, arrived.host, async (queries, now) => {
+      await updateVmove(queries, move, { status: 'succeeded', destHost: arrived.host, endTime: now }, now)
     })
-    return null
+    return { ...guest, is: arrived.state, error: null }
   } catch (error) {
     if (!(error instanceof StepFailedError)) throw error
     await context.transact(`${task}/failed`, error.failedMessage, async (queries, now) => {
       await updateVmove(queries, move, { status: 'failed', message: error.failedMessage, endTime: now }, now)
     })
-    return error.failedMessage
+    return { ...guest, is: null, error: error.failedMessage }
   }
 }
 
-/** @returns the host on which the guest is now */
+/** @returns the host on which the guest is now, and what it does there */
 async function bringOver(
   context: WorkflowContext,
   { compute, policy }: RecoveryTools,
   { instance, before, source, target, certificate }: Evacuation,
   task: string,
-): Promise<string> {
+): Promise<{ host: string; state: InstanceState }> {
   const { uuid } = instance
-  const request = { timeoutMs: policy.requestTimeoutMs, retry: requestRetry }
-  const steps = evacuationSteps(instance, before)
+  const request = { timeoutMs: policy.requestTimeoutMs, retry: requestRetry(policy) }
+  // One that has left already, in an earlier attempt, is to become what it was then, whatever it is now.
+  const given = instance.host === source ? instance : before
+  const steps = evacuationSteps(given, before)
   const sought = { uuid, source, sinceMs: context.createdAt }
-  let remembered = instance.state
-  if (steps.resetBefore) {
+  let remembered = given.state
+  if (given !== instance && steps.resetBefore) remembered = 'error'
+  else if (steps.resetBefore) {
     const { reset } = await context.step(`${task}/reset`, { ...request, input: uuid }, async (attempt) => {
       // It may be busy with the very evacuation that an earlier attempt asked for. To reset it would let in a second one.
-      if ((await findMove(compute, sought, attempt)) !== undefined) return { reset: false }
+      if ((await lookAtMoves(compute, sought, attempt)).act !== 'begin') return { reset: false }
       await compute.resetState(uuid, 'error', actingAs(attempt))
       return { reset: true }
     })
     if (reset) remembered = 'error'
   }
   await context.step(`${task}/evacuate`, { ...request, input: { uuid, target } }, async (attempt) => {
-    const move = await findMove(compute, sought, attempt)
-    if (move !== undefined) return { target: move.target, already: true }
+    const verdict = await lookAtMoves(compute, sought, attempt)
+    if (verdict.act === 'wait') return { target: verdict.target, already: true }
     attempt.progress(0.5, `Evacuation of instance started: '${uuid}'`)
-    await compute.evacuate(uuid, { target: target ?? undefined, certificate }, actingAs(attempt))
+    const acting = actingAs(attempt)
+    if (verdict.act === 'carry on') {
+      const options = { target: verdict.target ?? undefined, certificate }
+      await compute.evacuate(uuid, options, { ...acting, key: verdict.key })
+      return { target: verdict.target, already: true }
+    }
+    await compute.evacuate(uuid, { target: target ?? undefined, certificate }, acting)
     return { target, already: false }
   })
   const confirm = { timeoutMs: policy.evacuationTimeoutMs + policy.requestTimeoutMs }
@@ -90,7 +102,7 @@ async function bringOver(
     const timeoutMs = policy.evacuationTimeoutMs
     const seen = await waitForInstance(compute, uuid, there, { ...wait, signal, timeoutMs })
     progress(0.7, `Successfully evacuated instance '${uuid}' to host '${seen.host}'`)
-    return seen.host
+    return { host: seen.host, state: seen.state }
   })
   if (steps.stopAfter) {
     await context.step(`${task}/stop`, { ...request, input: uuid }, async (attempt) => {
@@ -111,15 +123,16 @@ async function bringOver(
       return null
     })
   }
-  return arrived
+  return steps.stopAfter ? { host: arrived.host, state: steps.resetAfter ? 'error' : 'stopped' } : arrived
 }
 
-/** A restart elsewhere that this recovery, in whichever attempt, asked for and that did not fail. */
-async function findMove(
+/** What the restarts elsewhere that the platform remembers mean for this one. */
+async function lookAtMoves(
   compute: Compute,
   { uuid, source, sinceMs }: { uuid: string; source: string; sinceMs: number },
   { signal }: Asking,
-): Promise<InstanceMove | undefined> {
-  const [latest] = await compute.listMoves(uuid, { sinceMs }, { signal })
-  return latest?.source === source && latest.state !== 'failed' ? latest : undefined
+): Promise<MoveVerdict> {
+  // Also what began before this recovery did: it may still be under way.
+  const moves = await compute.listMoves(uuid, { sinceMs: 0 }, { signal })
+  return judgeMove(moves, { source, sinceMs })
 }

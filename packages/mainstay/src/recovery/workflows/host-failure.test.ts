@@ -279,7 +279,7 @@ describe('a guest that cannot be evacuated (ha-api 11.4, 12.5)', () => {
     const id = await lab.lose('host-001')
     await lab.untilNotification(id, 'failed')
     const { outcome, status } = await lab.until(id, 'failed')
-    expect(outcome).toContain('1 of 1 guests could not be evacuated')
+    expect(outcome).toContain('1 of 2 guests could not be evacuated')
     expect(outcome).toContain('The simulated platform refused evacuate')
     expect(status).toBe('failed')
     expect((await lab.moves(id)).map((move) => `${move.status}`).sort()).toEqual(['failed', 'failed', 'succeeded'])
@@ -312,7 +312,34 @@ describe('a guest that cannot be evacuated (ha-api 11.4, 12.5)', () => {
     expectNoDouble(lab)
   })
 
-  test('that was stopped is stopped afterwards too', async () => {
+  test.each([
+    ['stays off', false, 'failed', '1 of 2 guests could not be evacuated'],
+    ['runs again by the next attempt', true, 'finished', 'finished: 2 guests of host host-001 run elsewhere'],
+  ] as const)(
+    '12.5 that left and died before it was seen to run is not forgotten by the next attempt: it %s',
+    async (_what, again, status, outcome) => {
+      await using lab = await RecoveryLab.open({ policy: { evacuationTimeoutMs: 4000 } })
+      const { fleet } = lab.compute
+      const guest = lab.guestsOf('host-001')[0]!
+      let killed = false
+      using _watching = lab.compute.watch(({ instance, host }) => {
+        if (killed || instance !== guest || host === 'host-001') return
+        killed = true
+        fleet.killGuest(guest)
+      })
+      const id = await lab.lose('host-001')
+      await lab.untilNotification(id, 'error')
+      expect(lab.hostOf(guest)).not.toBe('host-001')
+      if (again) {
+        await lab.compute.start(guest, { signal: new AbortController().signal, key: 'by hand', fence: 1 })
+      }
+      await lab.untilNotification(id, status)
+      expect((await lab.until(id, status === 'failed' ? 'failed' : 'completed')).outcome).toContain(outcome)
+      expect([...lab.audit().evacuations.values()]).toEqual([1, 1])
+    },
+  )
+
+  test('that was stopped is stopped afterwards too, and the outcome names it', async () => {
     await using lab = await RecoveryLab.open({ size: { stoppedShare: 1 } })
     const guests = lab.guestsOf('host-001')
     const id = await lab.lose('host-001')
@@ -321,6 +348,8 @@ describe('a guest that cannot be evacuated (ha-api 11.4, 12.5)', () => {
       expect(lab.compute.fleet.guest(guest)).toMatchObject({ state: 'stopped', runs: false })
       expect(lab.hostOf(guest)).not.toBe('host-001')
     }
+    const { outcome } = await lab.until(id, 'completed')
+    expect(outcome).toContain('0 guests of host host-001 run elsewhere; 2 were moved and do not run, as before: ')
   })
 
   test('because it is bound to its host is left, with the reason', async () => {
@@ -416,6 +445,56 @@ describe('a host that is not proved dead (goals, principles 1 and 2)', () => {
     await lab.desk.retry(id, { reason: 'the BMC is back', by: 'ops' })
     await lab.untilNotification(id, 'finished')
     expect(fence.asked).toBe(2)
+  })
+
+  test('is looked at again by itself, ever more seldom, and goes on as soon as its death can be seen', async () => {
+    const fence = blindFence()
+    await using lab = await RecoveryLab.open({
+      fences: () => [fence],
+      policy: { lookAgainMs: 10_000, lookAgainMaxMs: 40_000 },
+    })
+    const id = await lab.lose('host-001')
+    await lab.until(id, 'held')
+    const looked: number[] = []
+    for (let asked = 1; asked <= 4; asked += 1) {
+      const before = lab.journal.clock.now()
+      await lab.journal.untilTrue('it is looked at again', () => fence.asked > asked, 500)
+      looked.push(Math.round((lab.journal.clock.now() - before) / 10_000))
+    }
+    expect(looked).toEqual([1, 2, 4, 4])
+    expect(lab.accepted()).toEqual([])
+    expect(lab.news.map(({ type }) => type)).toEqual(['recovery.held'])
+    lab.fences = [lab.powerFence()]
+    fence.sees = true
+    await lab.untilNotification(id, 'finished')
+    expectNoDouble(lab)
+  })
+
+  test('hears a person also while it is looked at again', async () => {
+    const fence = blindFence()
+    const looking = Promise.withResolvers<void>()
+    const told = Promise.withResolvers<void>()
+    const slow: Fence = {
+      method: 'command',
+      cutOff: async (host, options) => {
+        if (fence.asked === 1) {
+          looking.resolve()
+          await told.promise
+        }
+        return await fence.cutOff(host, options)
+      },
+    }
+    await using lab = await RecoveryLab.open({ fences: () => [slow], policy: { lookAgainMs: 1000 } })
+    const id = await lab.lose('host-001')
+    await lab.until(id, 'held')
+    await lab.journal.clock.advance(2000)
+    lab.engine.poke()
+    await looking.promise
+    await lab.desk.assertDead({ host: 'host-001', reason: 'pulled the plug', by: 'ops' })
+    told.resolve()
+    await lab.untilNotification(id, 'finished')
+    const { decisions } = await lab.until(id, 'completed')
+    expect(decisions.some(({ verdict }) => verdict === 'proved dead by asserted')).toBe(true)
   })
 
   test('is looked at again with fences and a policy that were configured while it was held', async () => {

@@ -5,6 +5,7 @@ import { listReservedCandidates } from '../../ha/index.ts'
 import { StepFailedError, type WorkflowContext, type WorkflowDefinition } from '../../journal/index.ts'
 import { judgeHostReport } from '../rules/judge-notification.ts'
 import { recoveryFlows, type RecoveryFlow } from '../rules/recovery-flows.ts'
+import { evacuatedText, notEvacuatedText, type GuestOutcome } from '../rules/recovery-outcome.ts'
 import { actingAs, requestRetry } from './acting.ts'
 import { changeHost } from './change-host.ts'
 import { chooseTargets } from './choose-targets.ts'
@@ -38,12 +39,20 @@ export function hostFailureWorkflow(tools: RecoveryTools): WorkflowDefinition<Re
       judge: { rule: 'host report (ha-api 12.1)', apply: judgeHostReport },
       prepare: takeOutOfService,
       attempts: (context, kept, facts) => {
-        const seen = new Map<string, Instance>()
-        return async (attempt) => await recover(context, kept, { facts, seen }, attempt)
+        const known: Known = { seen: new Map(), ended: new Map() }
+        return async (attempt) => await recover(context, kept, { facts, known }, attempt)
       },
     },
     tools,
   )
+}
+
+/** What all attempts of one recovery share. */
+interface Known {
+  /** The guests as they were first seen. */
+  readonly seen: Map<string, Instance>
+  /** What became of each guest when it was last tried: no attempt may forget what an earlier one left undone. */
+  readonly ended: Map<string, GuestOutcome>
 }
 
 async function takeOutOfService(context: WorkflowContext, { host }: Facts, tools: RecoveryTools): Promise<void> {
@@ -56,7 +65,7 @@ async function takeOutOfService(context: WorkflowContext, { host }: Facts, tools
 async function recover(
   context: WorkflowContext,
   tools: RecoveryTools,
-  { facts, seen }: { facts: Facts; seen: Map<string, Instance> },
+  { facts, known }: { facts: Facts; known: Known },
   attempt: number,
 ): Promise<Recovered> {
   const candidates = await context.transact(`${attempt}/candidates`, facts.segment.uuid, async (queries) => {
@@ -79,7 +88,7 @@ async function recover(
       if (certificate === undefined || (await isExpired(context, certificate, key))) {
         certificate = await proveDead(context, tools, { host: facts.host.name, key })
       }
-      return await runFlow(context, tools, { facts, seen, flow, key, certificate })
+      return await runFlow(context, tools, { facts, known, flow, key, certificate })
     } catch (error) {
       if (!(error instanceof RecoveryFailedError) && !(error instanceof StepFailedError)) throw error
       failures.push(error.message)
@@ -103,7 +112,7 @@ async function disableHost(
   key: string,
 ): Promise<void> {
   const { policy, compute } = tools
-  const options = { timeoutMs: policy.requestTimeoutMs, input: host.name, retry: requestRetry }
+  const options = { timeoutMs: policy.requestTimeoutMs, input: host.name, retry: requestRetry(policy) }
   await context.step(`${key}/DisableComputeServiceTask`, options, async (attempt) => {
     attempt.progress(0, `Disabling compute service on host: '${host.name}'`)
     await compute.disableHost(host.name, { reason: policy.hostFailedReason }, actingAs(attempt))
@@ -116,32 +125,33 @@ async function disableHost(
 async function runFlow(
   context: WorkflowContext,
   tools: RecoveryTools,
-  run: { facts: Facts; seen: Map<string, Instance>; flow: RecoveryFlow; key: string; certificate: FenceCertificate },
+  run: { facts: Facts; known: Known; flow: RecoveryFlow; key: string; certificate: FenceCertificate },
 ): Promise<Recovered> {
-  const { facts, seen, flow, key, certificate } = run
+  const { facts, known, flow, key, certificate } = run
   const source = facts.host.name
   if (flow.kind === 'reserved') await reserveHost(context, { host: flow.host, key })
-  const chosen = await prepareInstances(context, tools, { facts, key, seen })
-  if (chosen.length === 0) return { status: 'finished', because: `host ${source} has no guest to evacuate` }
+  const undone = [...known.ended].flatMap(([uuid, { error }]) => (error === null ? [] : [uuid]))
+  const chosen = await prepareInstances(context, tools, { facts, key, seen: known.seen, undone })
+  if (chosen.length === 0 && known.ended.size === 0) {
+    return { status: 'finished', because: `host ${source} has no guest to evacuate` }
+  }
   if (flow.kind === 'reserved') await useReservedHost(context, tools, { host: flow.host, key })
   const reserved = flow.kind === 'reserved' ? flow.host.name : null
   const targets = await chooseTargets(context, tools, { key, source, reserved, instances: chosen })
   const limit = pLimit(tools.policy.evacuationsAtOnce)
-  const moves = await Promise.all(
+  const ended = await Promise.all(
     chosen.map(
       async ({ instance, before, move }) =>
         await limit(async () => {
           const target = targets[instance.uuid] ?? null
           const evacuation = { key, move, instance, before, source, target, certificate }
-          const error = await evacuateInstance(context, tools, evacuation)
-          return { name: instance.name, error }
+          return await evacuateInstance(context, tools, evacuation)
         }),
     ),
   )
-  const failed = moves.filter(({ error }) => error !== null)
-  if (failed.length > 0) {
-    const list = failed.map(({ name, error }) => `${name} (${error})`).join(', ')
-    throw new RecoveryFailedError(`${failed.length} of ${moves.length} guests could not be evacuated: ${list}`)
-  }
-  return { status: 'finished', because: `${moves.length} guests of host ${source} run elsewhere` }
+  // In the order of the plan, not of their ends: a replay must tell the same.
+  for (const [index, { instance }] of chosen.entries()) known.ended.set(instance.uuid, ended[index]!)
+  const guests = [...known.ended.values()]
+  if (guests.some(({ error }) => error !== null)) throw new RecoveryFailedError(notEvacuatedText(guests))
+  return { status: 'finished', because: evacuatedText(source, guests) }
 }

@@ -37,22 +37,23 @@ async function recover(
 ): Promise<Recovered> {
   const { compute, policy } = tools
   const uuid = dashedUuid(payloadText(facts.payload, 'instance_uuid'))
-  const request = { timeoutMs: policy.requestTimeoutMs, input: uuid, retry: requestRetry }
+  const request = { timeoutMs: policy.requestTimeoutMs, input: uuid, retry: requestRetry(policy) }
   const { processAllInstances, instanceHaMetadataKey } = policy
   const instancePolicy = { processAllInstances, instanceHaMetadataKey }
+  const triedOn = attempt === 1 ? null : facts.host.name
   const instance = await context.step(`${attempt}/StopInstanceTask/look`, request, async ({ signal, progress }) => {
     const found = await compute.findInstance(uuid, { signal })
     if (found === undefined) throw new InstanceNotFoundError(uuid)
-    const { act, because } = planInstanceRecovery(found, instancePolicy)
+    const { act, because } = planInstanceRecovery(found, instancePolicy, triedOn)
     if (act === 'nothing') progress(1, `Skipped: ${because}`)
     return found
   })
-  const inputs = { instance, policy: instancePolicy }
+  const inputs = { instance, policy: instancePolicy, ...(triedOn === null ? {} : { triedOn }) }
   const plan = await context.decide(
     `${attempt}/StopInstanceTask/plan`,
     'guest recovery (ha-api 13.2)',
     inputs,
-    (given) => planInstanceRecovery(given.instance, given.policy),
+    (given) => planInstanceRecovery(given.instance, given.policy, given.triedOn),
   )
   if (plan.act === 'nothing') return { status: plan.status, because: plan.because, stage: 'target' }
   await stop(context, tools, { instance, plan, attempt })
@@ -88,7 +89,7 @@ async function stop(
 ): Promise<void> {
   const { instance, plan, attempt } = run
   const { uuid } = instance
-  const request = { timeoutMs: policy.requestTimeoutMs, input: uuid, retry: requestRetry }
+  const request = { timeoutMs: policy.requestTimeoutMs, input: uuid, retry: requestRetry(policy) }
   const task = `${attempt}/StopInstanceTask`
   if (plan.resetFirst) {
     await context.step(`${task}/reset`, request, async (step) => {

@@ -19,7 +19,7 @@ import {
 import { tellEntry } from '../explain/tell-entry.ts'
 import { processEnd, type Stage } from '../rules/process-end.ts'
 import type { Judgement } from '../rules/judge-notification.ts'
-import type { RecoveryPolicy } from '../policy.ts'
+import { DEFAULT_POLICY, type RecoveryPolicy } from '../policy.ts'
 import { tellProcess, tellProcessOf } from './tell-process.ts'
 import type { RecoveryTools } from './tools.ts'
 
@@ -101,7 +101,8 @@ export function notificationWorkflow(flow: NotificationFlow, tools: RecoveryTool
       const judgement = await context.decide('judge', flow.judge.rule, facts.payload, flow.judge.apply)
       if (judgement.act === 'nothing') return { status: judgement.status, because: judgement.because, stage: 'report' }
       await flow.prepare?.(context, facts, tools)
-      const { policy } = facts
+      // What was recorded by an older version lacks what is new.
+      const policy = { ...DEFAULT_POLICY, ...facts.policy }
       const attemptOnce = flow.attempts(context, { ...tools, policy }, facts)
       for (let attempt = 1; ; attempt += 1) {
         const outcome = await tryOnce(attemptOnce, attempt)
@@ -113,12 +114,13 @@ export function notificationWorkflow(flow: NotificationFlow, tools: RecoveryTool
           await tellProcessOf(queries, tools, { uuid, phase: 'error', fault: outcome.because, now })
           await setNotificationStatus(queries, uuid, 'error', { nowMs: now })
         })
-        await context.sleep(`${attempt}/pause`, policy.retryAfterMs)
-        await context.transact(`${attempt}/again`, null, async (queries, now) => {
-          const uuid = input.notificationUuid
-          await tellProcessOf(queries, tools, { uuid, phase: 'start', fault: null, now })
-          await setNotificationStatus(queries, uuid, 'running', { nowMs: now })
+        // The retry is a processing of its own (ha-api.md 11.4): what else was reported of the host goes first.
+        await context.sleep(`${attempt}/pause`, policy.retryAfterMs, { releases: 'subject' })
+        const again = await context.transact(`${attempt}/again`, null, async (queries, now) => {
+          return await beginAgain(queries, facts, tools, now)
         })
+        // Null was recorded by an older version.
+        if (again?.disabled === true) return { status: 'ignored', because: SEGMENT_DISABLED }
       }
     },
   }
@@ -162,6 +164,20 @@ async function begin(
     policy: tools.policy,
     disabled: !segment.enabled,
   }
+}
+
+/** The segment's HA may have been switched off during the pause. Source: ha-api.md 11.4. */
+async function beginAgain(
+  queries: Queries,
+  { notificationUuid: uuid, segment }: Facts,
+  tools: RecoveryTools,
+  now: number,
+): Promise<{ disabled: boolean } | null> {
+  const found = await findSegment(queries, segment.uuid)
+  if (found?.enabled === false) return { disabled: true }
+  await tellProcessOf(queries, tools, { uuid, phase: 'start', fault: null, now })
+  await setNotificationStatus(queries, uuid, 'running', { nowMs: now })
+  return { disabled: false }
 }
 
 async function closeNotification(

@@ -19,25 +19,38 @@ export interface Chosen {
  * Lists a dead host's guests, decides which are moved and opens a move for each.
  *
  * @param seen the guests as they were first seen; those that were not seen yet are added
+ * @param undone guests that an earlier attempt could not bring over, wherever they are by now
  *
  * Source: ha-api.md 12.4.
  */
 export async function prepareInstances(
   context: WorkflowContext,
   { compute, policy, ids }: RecoveryTools,
-  { facts, key, seen }: { facts: Facts; key: string; seen: Map<string, Instance> },
+  { facts, key, seen, undone }: { facts: Facts; key: string; seen: Map<string, Instance>; undone: readonly string[] },
 ): Promise<Chosen[]> {
   const host = facts.host.name
   const task = `${key}/PrepareHAEnabledInstancesTask`
   const { evacuateAllInstances, ignoreInstancesInErrorState, hostHaMetadataKey } = policy
   const selectionPolicy = { evacuateAllInstances, ignoreInstancesInErrorState, hostHaMetadataKey }
-  const options = { timeoutMs: policy.requestTimeoutMs, input: host, retry: requestRetry }
-  const instances = await context.step(`${task}/list`, options, async ({ signal, progress }) => {
+  const options = { timeoutMs: policy.requestTimeoutMs, input: host, retry: requestRetry(policy) }
+  const listed = await context.step(`${task}/list`, options, async ({ signal, progress }) => {
     progress(0, `Preparing instances for evacuation`)
     const found = await compute.listInstances(host, { signal })
     for (const [fraction, line] of selectionLines(host, found, selectionPolicy)) progress(fraction, line)
     return found
   })
+  const missing = undone.filter((uuid) => listed.every((instance) => instance.uuid !== uuid))
+  const instances = [...listed]
+  for (const uuid of missing) {
+    const look = { ...options, input: uuid }
+    const found = await context.step(
+      `${task}/${uuid}/look`,
+      look,
+      async ({ signal }) => (await compute.findInstance(uuid, { signal })) ?? null,
+    )
+    // One that is nowhere is tried once more all the same, so that its end is told.
+    instances.push(found ?? seen.get(uuid)!)
+  }
   for (const instance of instances) if (!seen.has(instance.uuid)) seen.set(instance.uuid, instance)
   // One that went into error because its evacuation failed is judged by what it was before.
   const asSeen = instances.map((instance) => Object.assign({}, instance, { state: seen.get(instance.uuid)!.state }))

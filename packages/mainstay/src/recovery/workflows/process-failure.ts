@@ -45,7 +45,7 @@ async function recover(
   if (name !== COMPUTE_PROCESS) {
     return { status: 'finished', because: `host ${host.name} is on maintenance because ${name} stopped` }
   }
-  const request = { timeoutMs: policy.requestTimeoutMs, input: host.name, retry: requestRetry }
+  const request = { timeoutMs: policy.requestTimeoutMs, input: host.name, retry: requestRetry(policy) }
   await context.step(`${attempt}/DisableComputeNodeTask`, request, async (step) => {
     const seen = await compute.findHost(host.name, step)
     if (seen?.enabled === false) {

@@ -2,6 +2,7 @@ import type { FenceCertificate, FenceMethod } from '../../compute/index.ts'
 import { isJsonObject, type Json } from '../../core/json.ts'
 import { StepFailedError, type WorkflowContext } from '../../journal/index.ts'
 import { FenceFailedError, type Fence } from '../fencing/fence.ts'
+import type { RecoveryPolicy } from '../policy.ts'
 import { certify, certifyAssertion, type FenceReport } from '../rules/certify.ts'
 import { RecoveryFailedError } from './notification-flow.ts'
 import type { RecoveryTools } from './tools.ts'
@@ -21,8 +22,11 @@ export type Assertion = { readonly by: string; readonly reason: string; readonly
  *
  *   fencing ──seen dead──▶ certificate
  *      └──nothing seen──▶ held ──a person asserts──▶ certificate
- *                           ├──a person asks to try again──▶ fencing
+ *                           ├──a person asks to try again, or some time has passed──▶ fencing
  *                           └──nobody in time──▶ failed
+ *
+ * It looks again by itself because a host may come back, or its fence device may, and then nobody need decide anything. The
+ * pauses grow, so that a long wait does not fill the history.
  *
  * @param key where this proof stands in the workflow
  * @throws HostNotProvenError when nobody proved anything in time
@@ -33,6 +37,8 @@ export async function proveDead(
   { host, key }: { host: string; key: string },
 ): Promise<FenceCertificate> {
   const { policy, fencesFor } = tools
+  let givenUpAt: number | undefined
+  let told: string | undefined
   for (let round = 1; ; round += 1) {
     const place = `${key}/FenceHostTask/${round}`
     // The methods of a round stay those of the round, also when it is gone through again with others configured.
@@ -50,15 +56,18 @@ export async function proveDead(
     )
     if (verdict.certificate !== null) return verdict.certificate
     if (verdict.stale) continue
-    await tellHeld(context, tools, { host, place, missing: verdict.missing })
+    givenUpAt ??= now + policy.holdTimeoutMs
+    if (now >= givenUpAt) {
+      throw new HostNotProvenError(`nobody proved host ${host} dead in time (${verdict.missing})`)
+    }
+    if (verdict.missing !== told) await tellHeld(context, tools, { host, place, missing: verdict.missing })
+    told = verdict.missing
     const signal = await context.waitForSignal(`${place}/held`, {
       names: [ASSERTED, TRY_AGAIN],
-      timeoutMs: policy.holdTimeoutMs,
+      timeoutMs: Math.min(lookAgainDelay(round, policy), givenUpAt - now),
       held: `Host ${host} is not proved dead (${verdict.missing}). Its guests are not restarted. Look at its power, then run "mainstay fence ${host} --assert-dead --reason …".`,
     })
-    if (signal === undefined)
-      throw new HostNotProvenError(`nobody proved host ${host} dead in time (${verdict.missing})`)
-    if (signal.name === TRY_AGAIN) continue
+    if (signal === undefined || signal.name === TRY_AGAIN) continue
     const assertion = readAssertion(signal.data)
     const asserted = { host, assertion, validityMs: policy.fenceValidityMs }
     const certificate = await context.decide(
@@ -70,6 +79,11 @@ export async function proveDead(
     // Somebody said so, and nobody was there to hear it until now: too much may have happened since.
     if ((await context.time(`${place}/heard`)) <= certificate.validUntil) return certificate
   }
+}
+
+/** @returns milliseconds; twice as long after every round, up to the longest */
+function lookAgainDelay(round: number, { lookAgainMs, lookAgainMaxMs }: RecoveryPolicy): number {
+  return Math.min(lookAgainMaxMs, lookAgainMs * 2 ** (round - 1))
 }
 
 /** Tries the fences in order until one has seen the host dead. */

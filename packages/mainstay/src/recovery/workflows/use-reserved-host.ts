@@ -31,7 +31,7 @@ export async function useReservedHost(
 ): Promise<void> {
   const { compute, policy } = tools
   const task = `${key}/EvacuateInstancesTask`
-  const options = { timeoutMs: policy.requestTimeoutMs, input: host.name, retry: requestRetry }
+  const options = { timeoutMs: policy.requestTimeoutMs, input: host.name, retry: requestRetry(policy) }
   await context.step(`${task}/enable`, options, async (attempt) => {
     attempt.progress(0.1, `Enabling reserved host '${host.name}'`)
     await compute.enableHost(host.name, actingAs(attempt))
