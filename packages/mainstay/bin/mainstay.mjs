@@ -10,10 +10,16 @@ import process from 'node:process'
 const NEEDED_MAJOR = 24
 const NEEDED_MINOR = 15
 
+/** Says to the pinned Node which process the sockets of a service manager were meant for and handed on by. */
+const HANDED_ON_BY = 'MAINSTAY_LISTEN_PARENT'
+/** The first socket that a service manager hands over (`sd_listen_fds(3)`). */
+const FIRST_SOCKET = 3
+
 const [major, minor] = process.versions.node.split('.').map(Number)
 const newEnough = major > NEEDED_MAJOR || (major === NEEDED_MAJOR && minor >= NEEDED_MINOR)
 
 if (newEnough) {
+  takeSocketsOver()
   // Compiled once and kept: the second start takes half the time.
   module.enableCompileCache()
   const built = new URL('../dist/cli/main.js', import.meta.url)
@@ -28,7 +34,11 @@ if (newEnough) {
     )
     process.exit(1)
   }
-  const child = spawn(node, process.argv.slice(1), { stdio: 'inherit' })
+  const sockets = inheritedSockets()
+  const child = spawn(node, process.argv.slice(1), {
+    stdio: ['inherit', 'inherit', 'inherit', ...sockets],
+    env: sockets.length === 0 ? process.env : { ...process.env, [HANDED_ON_BY]: String(process.pid) },
+  })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('error', (error) => {
     process.stderr.write(`mainstay could not start ${node}: ${error.message}\n`)
@@ -39,6 +49,22 @@ if (newEnough) {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(name)
     process.kill(process.pid, signal)
   })
+}
+
+/** The descriptors that a service manager has opened for this very process. */
+function inheritedSockets() {
+  const { LISTEN_FDS: count = '', LISTEN_PID: pid } = process.env
+  if (pid !== String(process.pid) || !/^\d{1,4}$/.test(count)) return []
+  return Array.from({ length: Number(count) }, (_, index) => FIRST_SOCKET + index)
+}
+
+/**
+ * LISTEN_PID names the process that handed its sockets on to us, which could not know our number. Only its own child
+ * believes it: the variable may have been inherited further.
+ */
+function takeSocketsOver() {
+  if (process.env[HANDED_ON_BY] === String(process.ppid)) process.env.LISTEN_PID = String(process.pid)
+  delete process.env[HANDED_ON_BY]
 }
 
 /** The Node that npm installed beside us, if its package for this machine is there. */

@@ -5,6 +5,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 
 import type { Clock } from '../core/clock.ts'
 import type { Ids } from '../core/ids.ts'
+import { toJson } from '../core/json.ts'
 import type { Metrics } from '../core/metrics.ts'
 import type { Logger } from '../core/logging.ts'
 import { formatZulu } from '../core/timestamp.ts'
@@ -88,13 +89,16 @@ export function createHttpApp(deps: HttpAppDeps, options: HttpAppOptions = {}): 
     requestTimeout: limits.requestTimeoutMs,
     maxRequestsPerSocket: limits.keepAlive ? 0 : 1,
     rewriteUrl: (request) => routableTarget(request.url ?? '/'),
-    routerOptions: { caseSensitive: true, ignoreTrailingSlash: false },
+    // Names of hosts have up to 255 characters, and a character up to twelve in a path; routes have limits of their own.
+    routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, maxParamLength: 4096 },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: false } },
     ...(options.tls === undefined ? { http: socket } : { https: { ...socket, ...readTls(options.tls) } }),
   }).withTypeProvider<TypeBoxTypeProvider>() as HttpApp
+  // Schemas of answers describe them; they do not cut off what they do not name, as Fastify's own serialiser would.
+  app.setSerializerCompiler(() => toJson)
   rememberRoutes(app)
   limitRequests(app, limits)
   measure(app, deps)
@@ -110,7 +114,15 @@ function measure(app: HttpApp, { metrics }: HttpAppDeps): void {
     'method',
     'status',
   ])
-  app.addHook('onResponse', async (request, reply) => {
-    seconds.observe({ method: request.method, status: String(reply.raw.statusCode) }, reply.elapsedTime / 1000)
+  // Looking a series up by its labels takes longer than counting; there are as many as methods and statuses.
+  const series = new Map<string, ReturnType<typeof seconds.labels>>()
+  app.addHook('onResponse', (request, reply, done) => {
+    const { method } = request
+    const status = String(reply.raw.statusCode)
+    const key = `${method} ${status}`
+    let one = series.get(key)
+    if (one === undefined) series.set(key, (one = seconds.labels({ method, status })))
+    one.observe(reply.elapsedTime / 1000)
+    done()
   })
 }

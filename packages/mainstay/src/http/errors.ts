@@ -73,6 +73,20 @@ export class ConflictError extends MainstayError {
   readonly retryable = false
 }
 
+/** An Idempotency-Key that stands for another request already. */
+export class IdempotencyKeyReusedError extends MainstayError {
+  readonly code = 'MS_IDEMPOTENCY_KEY_REUSED'
+  readonly status = 422
+  readonly retryable = false
+
+  constructor(key: string) {
+    super(
+      `The Idempotency-Key ${key} came with another report before, so this one was not stored. ` +
+        'Send it again with a key of its own.',
+    )
+  }
+}
+
 /** The body is longer than allowed. */
 export class BodyTooLargeError extends MainstayError {
   readonly code = 'MS_BODY_TOO_LARGE'

@@ -2,12 +2,14 @@ import type { IncomingHttpHeaders } from 'node:http'
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-import { RequestAbortedError } from './errors.ts'
+import { goneSignal } from './gone-signal.ts'
 import type { PlainResponse } from './plain-response.ts'
 import { announcedLength, readBody } from './read-body.ts'
 
 /** One request as code sees it that does its own routing. */
 export interface Exchange {
+  /** Fresh for each request. */
+  readonly requestId: string
   readonly method: string
   /** The request target as the client sent it: path and query, still encoded. */
   readonly target: string
@@ -28,6 +30,7 @@ export function exchangeOf(request: FastifyRequest, reply: FastifyReply): Exchan
   const { raw } = request
   const { socket } = raw
   return {
+    requestId: request.id,
     method: raw.method ?? 'GET',
     target: request.originalUrl,
     headers: raw.headers,
@@ -35,7 +38,7 @@ export function exchangeOf(request: FastifyRequest, reply: FastifyReply): Exchan
     localAddress: `${socket.localAddress ?? '127.0.0.1'}:${socket.localPort ?? 0}`,
     remoteAddress: socket.remoteAddress ?? null,
     contentLength: announcedLength(raw),
-    signal: closeSignal(reply),
+    signal: goneSignal(reply),
     readBody: async (maxBytes) => await readBody(raw, maxBytes),
   }
 }
@@ -47,16 +50,7 @@ export function sendPlain(exchange: Exchange, reply: FastifyReply, response: Pla
   if (raw.destroyed) return
   raw.statusCode = response.status
   for (const [name, value] of Object.entries(response.headers)) raw.setHeader(name, value)
-  // Encoded once: for the length and for the wire.
-  const body = Buffer.from(response.body)
-  raw.setHeader('Content-Length', body.length)
-  raw.end(exchange.method === 'HEAD' ? undefined : body)
-}
-
-function closeSignal(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController()
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) controller.abort(new RequestAbortedError())
-  })
-  return controller.signal
+  raw.setHeader('Content-Length', Buffer.byteLength(response.body))
+  // As text, because a text goes to the socket together with the headers in front of it.
+  raw.end(exchange.method === 'HEAD' ? undefined : response.body)
 }

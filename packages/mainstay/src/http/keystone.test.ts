@@ -14,6 +14,8 @@ class SmallKeystone {
   readonly bodies: string[] = []
   serviceTokens = 0
   answerWith: number | undefined
+  /** Sent with a 200 instead of what is known of the token. */
+  says: string | undefined
   expiresAt = '2026-01-01T01:00:00.000000Z'
   userId: string | undefined = 'u1'
   #server: Server
@@ -53,6 +55,10 @@ class SmallKeystone {
     else if (!subject.startsWith('good')) response.statusCode = 404
     if (response.statusCode !== 200) {
       response.end('{}')
+      return
+    }
+    if (this.says !== undefined) {
+      response.end(this.says)
       return
     }
     response.end(
@@ -185,6 +191,21 @@ describe('Keystone authentication (ha-api 4.1)', () => {
   test.each([500, 503, 403])('Keystone answering %i means 503 for the caller', async (status) => {
     keystone.answerWith = status
     await expect(authenticate(arrival('good'), { signal })).rejects.toMatchObject({ status: 503 })
+  })
+
+  test.each([
+    ['nothing', '', 'something that is none'],
+    ['an empty object', '{}', 'something that is none'],
+    ['an empty token', '{"token":{}}', 'something that is none'],
+    ['a token that never ends', '{"token":{"user":{"id":"u1"}}}', 'something that is none'],
+    ['no JSON', '<html>', 'is not valid JSON'],
+    ['60 MB', `{"token":"${'x'.repeat(60_000_000)}"}`, 'longer than 4194304 bytes'],
+  ])('%s from Keystone is a 503 for the caller, and is not remembered', async (_what, says, reason) => {
+    keystone.says = says
+    const expected = { status: 503, message: expect.stringContaining(reason) as string }
+    await expect(authenticate(arrival('good'), { signal })).rejects.toMatchObject(expected)
+    keystone.says = undefined
+    expect(await authenticate(arrival('good'), { signal })).toMatchObject({ userId: 'u1' })
   })
 
   test('Keystone not answering means 503 for the caller, and is not remembered', async () => {

@@ -2,7 +2,8 @@ import type { ListenOptions } from 'node:net'
 
 import type { Clock } from '../core/clock.ts'
 import { withDeadline } from '../core/deadline.ts'
-import { errorMessage, InvalidInputError, TimeoutError } from '../core/errors.ts'
+import { errorCode, errorMessage, InvalidInputError, TimeoutError } from '../core/errors.ts'
+import { removeAbandonedSocket } from './abandoned-socket.ts'
 import type { HttpApp } from './app.ts'
 
 export type ListenAddress =
@@ -27,27 +28,34 @@ export function inheritedSocket(
 }
 
 /**
- * Starts to serve.
+ * Starts to serve. The file of a Unix socket on which nobody listens any more is no obstacle.
  *
  * @returns the address as a URL, or as `unix:<path>`
  * @throws InvalidInputError when the address is taken or may not be used
  */
 export async function listenOn(app: HttpApp, address: ListenAddress): Promise<string> {
   await app.ready()
-  const options: ListenOptions & { fd?: number } = { ...address, backlog: BACKLOG }
-  const { server } = app
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(options, () => {
-        server.off('error', reject)
-        resolve()
-      })
+    await listenOnce(app, address).catch(async (error: unknown) => {
+      if (!('path' in address) || errorCode(error) !== 'EADDRINUSE') throw error
+      if (!(await removeAbandonedSocket(address.path))) throw error
+      await listenOnce(app, address)
     })
   } catch (error) {
     throw new InvalidInputError(`Cannot listen on ${describe(address)}: ${reasonOf(error)}.`, { cause: error })
   }
   return urlOf(app)
+}
+
+async function listenOnce({ server }: HttpApp, address: ListenAddress): Promise<void> {
+  const options: ListenOptions & { fd?: number } = { ...address, backlog: BACKLOG }
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
 }
 
 /**

@@ -10,6 +10,8 @@ export const MIN_VERSION: Microversion = { major: 1, minor: 0 }
 export const MAX_VERSION: Microversion = { major: 1, minor: 3 }
 
 const SERVICE = 'instance-ha'
+/** A service and all that follows it: two words are no version. */
+const ENTRY = /^(\S+)\s+(.+)$/s
 const SYNTAX = /^([1-9]\d*)\.(0|[1-9]\d*)$/
 
 export function formatVersion({ major, minor }: Microversion): string {
@@ -21,7 +23,7 @@ export function isAtLeast(version: Microversion, major: number, minor: number): 
 }
 
 /**
- * The version a request asks for in `OpenStack-API-Version`. An entry for another service, a bare version and a missing
+ * The version a request asks for in `OpenStack-API-Version`. The last of several entries counts. An entry for another service, a bare version and a missing
  * header all mean the oldest version; `latest` means the newest.
  *
  * Source: ha-api.md 3.
@@ -60,9 +62,10 @@ function isServed(version: Microversion): boolean {
 }
 
 function wantedText(header: string | undefined): string | undefined {
-  for (const entry of (header ?? '').split(',')) {
-    const [service, version] = entry.trim().split(/\s+/)
-    if (service?.toLowerCase() === SERVICE && version !== undefined) return version
+  // Whoever stands behind others on the way may add an entry of its own: the last one counts.
+  for (const entry of (header ?? '').split(',').toReversed()) {
+    const match = ENTRY.exec(entry.trim())
+    if (match?.[1]?.toLowerCase() === SERVICE) return match[2]
   }
   return undefined
 }

@@ -6,7 +6,9 @@ import { errorMessage, MainstayError } from '../core/errors.ts'
 import type { Logger } from '../core/logging.ts'
 import type { HttpApp } from './app.ts'
 import { single, type Authenticate } from './authenticate.ts'
+import { clientMistake } from './client-mistake.ts'
 import { NotFoundError, UnauthorizedError } from './errors.ts'
+import { goneSignal } from './gone-signal.ts'
 import { globalRequestId } from './request-id.ts'
 
 export interface NativeDeps {
@@ -41,7 +43,7 @@ export async function registerNative(
   await app.register(async (native) => {
     native.addHook('onRequest', async (request, reply) => {
       void reply.header('X-Openstack-Request-Id', request.id)
-      contexts.set(request, await identify(deps, request))
+      contexts.set(request, await identify(deps, request, reply))
     })
     // A hook with a callback, because only what the callback starts is inside the context.
     native.addHook('preHandler', (request, _reply, done) => runInContext(requestContextOf(request), done))
@@ -57,9 +59,11 @@ export function requestContextOf(request: FastifyRequest): RequestContext {
   return context
 }
 
-async function identify({ authenticate, clock }: NativeDeps, request: FastifyRequest): Promise<RequestContext> {
-  const controller = new AbortController()
-  request.raw.once('close', () => controller.abort())
+async function identify(
+  { authenticate, clock }: NativeDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<RequestContext> {
   return await authenticate(
     {
       headers: request.raw.headers,
@@ -68,16 +72,17 @@ async function identify({ authenticate, clock }: NativeDeps, request: FastifyReq
       remoteAddress: request.raw.socket.remoteAddress ?? null,
       timestampMs: clock.now(),
     },
-    { signal: controller.signal },
+    { signal: goneSignal(reply) },
   )
 }
 
 async function sendError(
   { logger }: NativeDeps,
-  error: FastifyError | MainstayError,
+  thrown: FastifyError | MainstayError,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  const error = clientMistake(thrown, request) ?? thrown
   const known = error instanceof MainstayError
   const status = known ? error.status : (error.statusCode ?? 500)
   if (status >= 500) logger.error({ err: error, path: request.url }, 'A request failed')

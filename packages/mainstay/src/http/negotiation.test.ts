@@ -68,6 +68,11 @@ describe('microversions (ha-api 3)', () => {
     ['INSTANCE-HA 1.2', '1.2'],
     ['compute 2.53, instance-ha 1.3', '1.3'],
     ['instance-ha latest', '1.3'],
+    ['instance-ha 1.2, instance-ha 1.3', '1.3'],
+    ['instance-ha 1.3 extra, instance-ha 1.2', '1.2'],
+    ['instance-ha 1.2, instance-ha', '1.2'],
+    ['instance-ha 1.2, compute 2.53 extra,', '1.2'],
+    ['instance-ha \t1.2\t', '1.2'],
     ['masakari 1.2', '1.0'],
     ['1.2', '1.0'],
     ['compute 2.1', '1.0'],
@@ -77,9 +82,12 @@ describe('microversions (ha-api 3)', () => {
     expect(formatVersion(requestedVersion(header))).toBe(expected)
   })
 
-  test.each(['1', 'x.y', '0.9', '1.02', '1.2.3', '1.', '.1', '-1.0', '1.2x'])('%s is malformed', (text) => {
-    expect(() => requestedVersion(`instance-ha ${text}`)).toThrow(/invalid format/)
-  })
+  test.each(['1', 'x.y', '0.9', '1.02', '1.2.3', '1.', '.1', '-1.0', '1.2x', '1.3 extra', 'latest 1.3'])(
+    '%s is malformed',
+    (text) => {
+      expect(() => requestedVersion(`instance-ha ${text}`)).toThrow(/invalid format/)
+    },
+  )
 
   test.each(['1.4', '2.0', '9.9', '1.99999999999999999999'])('%s is not served', (text) => {
     expect(() => requestedVersion(`instance-ha ${text}`)).toThrow(/Minimum is 1.0 and maximum is 1.3/)

@@ -19,6 +19,8 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
   const onEnd = (): void => done.resolve(Buffer.concat(chunks))
   const onClose = (): void => done.reject(new RequestAbortedError())
   const onError = (error: Error): void => done.reject(new RequestAbortedError({ cause: error }))
+  // A request that was cut off before this tells of it no more.
+  if (request.destroyed && !request.readableEnded) throw new RequestAbortedError()
   request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onError)
   try {
     return await done.promise

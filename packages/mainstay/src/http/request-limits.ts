@@ -15,11 +15,13 @@ export function limitRequests(app: HttpApp, limits: RequestLimits): void {
   app.addHook('onRequest', async (request, reply) => {
     const status = tooLong(request, limits.maxHeaderLineBytes)
     if (status !== undefined) return await refuse(reply, status)
-    await places.take()
-    const give = once(() => places.give())
-    givers.set(request, give)
-    reply.raw.once('close', give)
-    return undefined
+    const place = places.ask()
+    givers.set(request, place.giveUp)
+    // Before anything is waited for: a client that leaves while it waits is told of only once.
+    reply.raw.once('close', place.giveUp)
+    await place.taken
+    // Nobody is there any more to be answered.
+    return reply.raw.closed ? reply.hijack() : undefined
   })
 }
 
@@ -28,14 +30,6 @@ const givers = new WeakMap<FastifyRequest, () => void>()
 /** An answer without an end does not count as a request that is worked on: others need its place. */
 export function giveUpPlace(request: FastifyRequest): void {
   givers.get(request)?.()
-}
-
-function once(work: () => void): () => void {
-  let done = false
-  return () => {
-    if (!done) work()
-    done = true
-  }
 }
 
 /** 414 for the request line, 431 for a header line. */
@@ -52,26 +46,58 @@ async function refuse(reply: FastifyReply, status: number): Promise<FastifyReply
   return await reply.code(status).header('Connection', 'close').send()
 }
 
-/** So many places; whoever finds none waits for one, first come, first served. */
+interface Place {
+  /** Resolves when the place is taken, or given up. */
+  readonly taken: Promise<void>
+  /** Gives the place to whoever waits longest, or ends the wait for it. A second call does nothing. */
+  readonly giveUp: () => void
+}
+
+/**
+ * So many places; whoever finds none waits for one, first come, first served.
+ *
+ *   waiting ──a place is given──▶ taken ──giveUp──▶ over
+ *       └───────────────────giveUp───────────────────▲
+ *
+ * Invariant: places that are free and places that are taken are always as many as there were at first.
+ */
 class Places {
   #free: number
-  readonly #waiting: (() => void)[] = []
+  readonly #waiting = new Set<() => void>()
 
   constructor(count: number) {
     this.#free = count
   }
 
-  async take(): Promise<void> {
+  ask(): Place {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    let state: 'waiting' | 'taken' | 'over' = 'waiting'
+    const take = (): void => {
+      state = 'taken'
+      resolve()
+    }
     if (this.#free > 0) {
       this.#free -= 1
-      return
+      take()
+    } else {
+      this.#waiting.add(take)
     }
-    await new Promise<void>((resolve) => void this.#waiting.push(resolve))
+    const giveUp = (): void => {
+      if (state === 'taken') this.#give()
+      this.#waiting.delete(take)
+      state = 'over'
+      resolve()
+    }
+    return { taken: promise, giveUp }
   }
 
-  give(): void {
-    const next = this.#waiting.shift()
-    if (next === undefined) this.#free += 1
-    else next()
+  #give(): void {
+    const [next] = this.#waiting
+    if (next === undefined) {
+      this.#free += 1
+      return
+    }
+    this.#waiting.delete(next)
+    next()
   }
 }

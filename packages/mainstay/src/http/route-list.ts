@@ -2,6 +2,7 @@ import type { RouteOptions } from 'fastify'
 
 import type { JsonObject } from '../core/json.ts'
 import type { HttpApp } from './app.ts'
+import { nativeOperation } from './native-operation.ts'
 
 declare module 'fastify' {
   interface FastifySchema {
@@ -32,44 +33,8 @@ export function nativePaths(app: HttpApp): JsonObject {
     const path = route.url.replace(/:(\w+)/g, '{$1}')
     for (const method of [route.method].flat()) {
       if (method === 'HEAD') continue
-      ;(paths[path] ??= {})[method.toLowerCase()] = operation(path, route)
+      ;(paths[path] ??= {})[method.toLowerCase()] = nativeOperation(method, path, route)
     }
   }
   return paths
-}
-
-interface Schemas {
-  readonly body?: JsonObject
-  readonly querystring?: JsonObject
-  readonly response?: JsonObject
-  readonly description?: string
-}
-
-function operation(path: string, route: RouteOptions): JsonObject {
-  const { body, querystring, response = {}, description } = (route.schema ?? {}) as Schemas
-  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => ({
-    name: match[1] ?? '',
-    in: 'path',
-    required: true,
-    schema: { type: 'string' },
-  }))
-  const required = Array.isArray(querystring?.['required']) ? querystring['required'] : []
-  const inQuery = Object.entries((querystring?.['properties'] ?? {}) as JsonObject).map(([name, schema]) => ({
-    name,
-    in: 'query',
-    required: required.includes(name),
-    schema,
-  }))
-  const responses = Object.entries(response).map(([status, schema]) => [
-    status,
-    { description: 'Done.', content: { 'application/json': { schema } } },
-  ])
-  return {
-    ...(description === undefined ? {} : { description }),
-    parameters: [...inPath, ...inQuery],
-    ...(body === undefined
-      ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
-    responses: responses.length === 0 ? { '200': { description: 'Done.' } } : Object.fromEntries(responses),
-  }
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { Agent, request as httpRequest } from 'node:http'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
-import { connect, createServer as createNetServer } from 'node:net'
+import { connect, createServer as createNetServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -12,10 +12,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runCommand } from '../core/child-process.ts'
 import { SystemClock } from '../core/clock.ts'
 import { SystemIds } from '../core/ids.ts'
+import { errorCode } from '../core/errors.ts'
 import { createLogger } from '../core/logging.ts'
 import { Metrics } from '../core/metrics.ts'
 import { formatAccess } from './access-log.ts'
 import { createHttpApp, type HttpApp, type HttpAppOptions } from './app.ts'
+import { goneSignal } from './gone-signal.ts'
+import { readBody } from './read-body.ts'
 import { inheritedSocket, listenOn, stopServing } from './listen.ts'
 import { noauth2 } from './authenticate.ts'
 import { ConflictError } from './errors.ts'
@@ -106,6 +109,75 @@ describe('limits (ha-api 20.1)', () => {
     }
     expect((await answers).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200])
     expect(most).toBe(2)
+  })
+
+  test('clients that leave while they wait, or while they are served, keep no place', async () => {
+    let running = 0
+    const gates: (() => void)[] = []
+    const seen: string[] = []
+    await using server = await start({ limits: { maxConcurrentRequests: 2 } }, (app) => {
+      app.server.on('request', ({ url }) => void seen.push(url ?? ''))
+      app.post('/held', async () => 'ok')
+      app.get('/', async (request) => {
+        seen.push(`handled ${request.url}`)
+        return 'ok'
+      })
+      app.get('/gated', async () => {
+        running += 1
+        await new Promise<void>((resolve) => void gates.push(resolve))
+        running -= 1
+        return 'ok'
+      })
+    })
+    const connections = async (): Promise<number> =>
+      await new Promise((resolve, reject) => {
+        server.app.server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)))
+      })
+    const open = (head: string): Socket => {
+      const socket = connect(server.port, '127.0.0.1')
+      socket.write(`${head} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\n`)
+      return socket
+    }
+    const holding = [open('POST /held'), open('POST /held')]
+    await expect.poll(() => seen.length).toBe(2)
+    const waiting = Array.from({ length: 6 }, () => open('GET /'))
+    await expect.poll(() => seen.length).toBe(8)
+    for (const socket of waiting) socket.destroy()
+    await expect.poll(connections).toBe(2)
+    for (const socket of holding) socket.destroy()
+    await expect.poll(connections).toBe(0)
+    const answers = Array.from({ length: 3 }, () => get(server.port, '/gated'))
+    await expect.poll(() => running).toBe(2)
+    await expect.poll(() => seen.filter((url) => url === '/gated').length).toBe(3)
+    expect(running).toBe(2)
+    for (let done = 0; done < 3; done += 1) {
+      await expect.poll(() => gates.length).toBeGreaterThan(0)
+      gates.shift()?.()
+    }
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200])
+    expect(seen).not.toContain('handled /')
+  })
+
+  test('work that begins after its client has left knows it', async () => {
+    const left = Promise.withResolvers<void>()
+    const found = Promise.withResolvers<{ aborted: boolean; body: string }>()
+    const entered = Promise.withResolvers<void>()
+    await using server = await start({}, (app) => {
+      app.addHook('onRequest', async (request, reply) => {
+        entered.resolve()
+        await left.promise
+        const body = await readBody(request.raw, 100).then(String, (error: unknown) => errorCode(error) ?? '')
+        found.resolve({ aborted: goneSignal(reply).aborted, body })
+        return reply.hijack()
+      })
+      app.post('/', async () => 'ok')
+      app.server.on('connection', (socket) => void socket.once('close', () => left.resolve()))
+    })
+    const socket = connect(server.port, '127.0.0.1')
+    socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf')
+    await entered.promise
+    socket.destroy()
+    expect(await found.promise).toEqual({ aborted: true, body: 'MS_REQUEST_ABORTED' })
   })
 
   test('without keep-alive a connection serves one request', async () => {

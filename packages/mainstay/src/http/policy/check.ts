@@ -110,7 +110,7 @@ function attributeMatches(attribute: string, value: string, { target, credential
   let found: CredentialValue | undefined = credentials
   for (const part of attribute.split('.')) {
     if (typeof found !== 'object' || found === null || Array.isArray(found)) return false
-    found = Object.entries(found).find(([name]) => name === part)?.[1]
+    found = Object.hasOwn(found, part) ? (found as Readonly<Record<string, CredentialValue>>)[part] : undefined
   }
   if (found === undefined) return false
   return Array.isArray(found) ? found.some((each) => asText(each) === wanted) : asText(found) === wanted
@@ -118,6 +118,7 @@ function attributeMatches(attribute: string, value: string, { target, credential
 
 /** Replaces `%(name)s`; undefined when the target has no such attribute. */
 function substitute(text: string, target: PolicyTarget): string | undefined {
+  if (!text.includes('%(')) return text
   let complete = true
   const result = text.replace(/%\(([^)]*)\)s/g, (_all, name: string) => {
     const value = Object.hasOwn(target, name) ? target[name] : undefined

@@ -14,27 +14,24 @@ export interface PolicyPaths {
   readonly directories: readonly string[]
 }
 
-/** A text that differs whenever the rules may differ. */
+/** A text that differs whenever the rules may differ. What cannot be looked at is in it with the reason. */
 export function fingerprint(paths: PolicyPaths): string {
-  return policyFiles(paths)
-    .map((path) => {
-      const stat = statOf(path)
-      return stat === undefined ? `${path}:-` : `${path}:${stat.mtimeMs}:${stat.size}:${stat.ino}`
-    })
-    .join('\n')
+  return orReason(() =>
+    policyFiles(paths)
+      .map((path) => `${path}:${orReason(() => stampOf(path))}`)
+      .join('\n'),
+  )
 }
 
 /**
  * All rules of the files; a later file's rule replaces an earlier one's.
  *
- * @throws PolicySyntaxError naming the file
+ * @throws PolicySyntaxError naming the file or directory
  */
 export function readPolicyFiles(paths: PolicyPaths): Map<string, Check> {
   const rules = new Map<string, Check>()
   for (const path of policyFiles(paths)) {
-    const text = contentsOf(path)
-    if (text === undefined) continue
-    for (const [name, check] of rulesOf(text, path)) rules.set(name, check)
+    for (const [name, check] of rulesOf(path)) rules.set(name, check)
   }
   return rules
 }
@@ -49,9 +46,9 @@ function policyFiles({ file, directories }: PolicyPaths): string[] {
   return [...(file === null ? [] : [file]), ...inDirectories]
 }
 
-function rulesOf(text: string, path: string): [string, Check][] {
+function rulesOf(path: string): [string, Check][] {
   try {
-    const document: unknown = parse(text)
+    const document: unknown = parse(unlessMissing(() => readFileSync(path, 'utf8')) ?? '')
     if (document === null) return []
     if (typeof document !== 'object' || Array.isArray(document)) {
       throw new PolicySyntaxError('It must be a mapping of rule names to rules.')
@@ -62,16 +59,25 @@ function rulesOf(text: string, path: string): [string, Check][] {
   }
 }
 
-function contentsOf(path: string): string | undefined {
-  return unlessMissing(() => readFileSync(path, 'utf8'))
-}
-
 function listDirectory(path: string): string[] {
-  return unlessMissing(() => readdirSync(path)) ?? []
+  try {
+    return unlessMissing(() => readdirSync(path)) ?? []
+  } catch (error) {
+    throw new PolicySyntaxError(`The policy directory ${path} cannot be read: ${errorMessage(error)}`, { cause: error })
+  }
 }
 
-function statOf(path: string): { mtimeMs: number; size: number; ino: number } | undefined {
-  return unlessMissing(() => statSync(path))
+function stampOf(path: string): string {
+  const stat = unlessMissing(() => statSync(path))
+  return stat === undefined ? '-' : `${stat.mtimeMs}:${stat.size}:${stat.ino}`
+}
+
+function orReason(work: () => string): string {
+  try {
+    return work()
+  } catch (error) {
+    return errorMessage(error)
+  }
 }
 
 function unlessMissing<T>(work: () => T): T | undefined {
