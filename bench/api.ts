@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { Cluster, componentSpec, skipReason, type ServerSpec } from '@mainstay/testkit'
 
 import { SqliteConnection } from '../packages/mainstay/src/store/sqlite/connection.ts'
-import { needPostgres, PrivatePostgres } from '../test/engines/support/private-postgres.ts'
+import { startPrivatePostgres } from '../test/engines/support/private-postgres.ts'
 import { load, wire, type Loaded, type Wire } from './api-load.ts'
 import type { BenchOptions, BenchResult } from './run.ts'
 
@@ -47,12 +47,9 @@ export async function run({ log }: BenchOptions): Promise<readonly BenchResult[]
   const data = join(directory, 'data.sqlite')
   await copyFile(path, data)
 
-  const refuse = (reason: unknown): never => {
-    throw new Error(String(reason))
-  }
-  const postgres = cleanup.use(await PrivatePostgres.start(needPostgres({ skip: refuse })))
+  const postgres = cleanup.use(await startPrivatePostgres())
   const onSqlite = cleanup.use(await startServer(join(directory, 'mainstay.db'), data))
-  const onPostgres = cleanup.use(await startServer(await postgres.createDatabase(), data))
+  const onPostgres = cleanup.use(await startServer(postgres.url, data))
   const theirs: Target = { name: 'masakari-api', store: 'sqlite', url: new URL(masakari.url), headers: [] }
   const ours: Target[] = [
     { name: 'mainstay', store: 'sqlite', url: onSqlite.url, headers: TOKEN },

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { afterAll, describe, expect, test, type TestContext } from 'vitest'
+import { sql } from 'kysely'
+import { describe, expect, test, type TestContext } from 'vitest'
 
 import { SystemClock } from '../../packages/mainstay/src/core/clock.ts'
 import { silentLogger } from '../../packages/mainstay/src/core/logging.ts'
@@ -16,23 +17,17 @@ import {
 } from '../../packages/mainstay/src/ha/versioned/bus-outbox.ts'
 import { PostgresStore } from '../../packages/mainstay/src/store/index.ts'
 import { SqliteConnection } from '../../packages/mainstay/src/store/sqlite/connection.ts'
-import { needPostgres, PrivatePostgres } from './support/private-postgres.ts'
+import { usePostgres } from './support/shared-postgres.ts'
 
 /** What could be different on PostgreSQL: locks, nulls in order, ids that were given, text that it refuses. */
 
 const SEGMENT = { name: 's1', recovery_method: 'auto', service_type: 'COMPUTE' }
 
-let shared: Promise<PrivatePostgres> | undefined
-
-afterAll(async () => {
-  await (await shared)?.[Symbol.asyncDispose]()
-})
+const database = usePostgres()
 
 async function haOnPostgres(ctx: TestContext): Promise<RunningHa> {
-  const bin = needPostgres(ctx)
-  shared ??= PrivatePostgres.start(bin)
   const clock = new SystemClock()
-  const store = PostgresStore.open({ url: await (await shared).createDatabase(), clock, logger: silentLogger() })
+  const store = PostgresStore.open({ url: await database(ctx), clock, logger: silentLogger() })
   await store.migrate()
   const ha = await startHa({ clock, store })
   return Object.assign(ha, {
@@ -63,6 +58,53 @@ async function report(ha: RunningHa, hostname: string, headers: Record<string, s
 }
 
 describe('the HA API on PostgreSQL', () => {
+  test('5.3 texts are in the order of their bytes, page by page, whatever the collation of the database', async (ctx) => {
+    const url = new URL(await database(ctx))
+    const clock = new SystemClock()
+    const first = PostgresStore.open({ url: url.href, clock, logger: silentLogger() })
+    const name = `icu_${url.pathname.slice(1)}`
+    const icu = `create database "${name}" template template0 encoding 'UTF8' locale_provider icu icu_locale 'en-US'`
+    await sql.raw(icu).execute(first.read)
+    await first.close()
+    url.pathname = `/${name}`
+    await using cleanup = new AsyncDisposableStack()
+    const store = PostgresStore.open({ url: url.href, clock, logger: silentLogger() })
+    cleanup.defer(async () => await store.close())
+    await store.migrate()
+    const ha = cleanup.use(await startHa({ clock, store }))
+    const names = ['B', '_', 'a', 'A', 'ä', 'b', 'a b', 'ab', 'Z', '語', 'é']
+    for (const each of names) {
+      const answer = await ha.send('POST', '/v1/segments', { body: { segment: { ...SEGMENT, name: each } } })
+      expect([each, answer.status]).toEqual([each, 201])
+    }
+    const bytes = names.toSorted((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)))
+    for (const [direction, expected] of [
+      ['asc', bytes],
+      ['desc', bytes.toReversed()],
+    ] as const) {
+      const seen: string[] = []
+      for (let marker = ''; seen.length < names.length;) {
+        const answer = await ha.send('GET', `/v1/segments?sort_key=name&sort_dir=${direction}&limit=2${marker}`)
+        const { segments } = answer.json as { segments: { id: number; name: string }[] }
+        expect(segments.length).toBeGreaterThan(0)
+        seen.push(...segments.map((segment) => segment.name))
+        marker = `&marker=${segments.at(-1)?.id}`
+      }
+      expect(seen).toEqual(expected)
+    }
+  })
+
+  test('trouble that somebody can mend is told with its remedy', async (ctx) => {
+    await using ha = await haOnPostgres(ctx)
+    await sql`alter table failover_segments rename to elsewhere`.execute(ha.store.read)
+    const answer = await ha.send('GET', '/v1/segments')
+    expect(answer.status).toBe(500)
+    expect(answer.text).toMatch(/mainstay migrate/)
+    expect(answer.text).not.toMatch(/report/)
+    await sql`alter table elsewhere rename to failover_segments`.execute(ha.store.read)
+    expect((await ha.send('GET', '/v1/segments')).status).toBe(200)
+  })
+
   test('one of many equal reports at the same moment is stored', async (ctx) => {
     await using ha = await haOnPostgres(ctx)
     await addHost(ha, 'compute1')
@@ -74,7 +116,8 @@ describe('the HA API on PostgreSQL', () => {
   test('18 of many that take messages for the bus at the same moment one gets them, the others nothing', async (ctx) => {
     await using ha = await haOnPostgres(ctx)
     await ha.store.write(async (queries) => {
-      for (const body of ['1', '2', '3']) await writeToBusOutbox(queries, { priority: 'info', body }, 1000)
+      const messages = ['1', '2', '3'].map((body) => ({ priority: 'info', body }) as const)
+      await writeToBusOutbox(queries, messages, 1000)
     })
     const take = async (nowMs: number): Promise<string[]> =>
       (await takeFromBusOutbox(ha.store, { limit: 10, nowMs, untilMs: nowMs + 500 })).map(({ body }) => body)

@@ -9,7 +9,12 @@ import { toMainstayEvent, type HaEvent, type HaSubject } from './events.ts'
 
 /** Where events go beside our own stream: the message bus, where one is configured. */
 export interface Notifier {
-  notify(event: HaEvent, context: RequestContext): void
+  /** Keeps events of a change in its transaction, in their order, until they can be sent. */
+  store(queries: Queries, events: readonly HaEvent[], context: RequestContext): Promise<void>
+  /** A transaction in which something was stored has been committed. */
+  committed(): void
+  /** Takes what is told of an attempt that failed, so that nothing was committed; nobody waits for it. */
+  tellFailure(events: readonly HaEvent[], context: RequestContext): void
 }
 
 export interface AnnouncerDeps {
@@ -46,8 +51,8 @@ export class Announcer {
   }
 
   /**
-   * Runs a change in a transaction. `start` and `end` are stored in it for our own stream, and go to the bus when it has
-   * been committed; `start` and `error` are told when it failed after it began.
+   * Runs a change in a transaction. `start` and `end` are stored in it for our own stream and for the bus, which get them
+   * once it has been committed; `start` and `error` are told when it failed after it began.
    *
    * @param change the body of the transaction; may run more than once
    */
@@ -59,22 +64,23 @@ export class Announcer {
     const { store, notifier } = this.#deps
     let before: Told | undefined
     try {
-      const { result, told } = await store.write(async (queries) => {
+      const { result, after } = await store.write(async (queries) => {
         before = undefined
         const begin = (subject: HaSubject): void => void (before = this.#event(action, 'start', subject, null, context))
         const changed = await change(queries, begin)
-        if (changed.after === undefined) return { result: changed.result, told: [] }
+        if (changed.after === undefined) return changed
         const end = this.#event(action, 'end', changed.after, null, context)
         const told = before === undefined ? [end] : [before, end]
         await writeToOutbox(queries, ...told.map(({ own }) => own))
-        return { result: changed.result, told }
+        const events = told.map(({ event }) => event)
+        await notifier?.store(queries, events, context)
+        return changed
       })
-      for (const { event, own } of told) this.#tell(own, () => notifier?.notify(event, context))
+      if (after !== undefined) this.#tell(() => notifier?.committed())
       return result
     } catch (error) {
       if (before !== undefined) {
-        this.#tellFailure(before, context)
-        this.#tellFailure(this.#event(action, 'error', before.event.subject, error, context), context)
+        this.#tellFailure([before, this.#event(action, 'error', before.event.subject, error, context)], context)
       }
       throw error
     }
@@ -92,20 +98,19 @@ export class Announcer {
     return { event, own: toMainstayEvent(event, { id: ids.ordered(), nowMs: clock.now(), context }) }
   }
 
-  #tellFailure({ event, own }: Told, context: RequestContext): void {
+  #tellFailure(told: readonly Told[], context: RequestContext): void {
     const { publishFailure, notifier } = this.#deps
-    this.#tell(own, () => {
-      publishFailure?.publish(own)
-      notifier?.notify(event, context)
-    })
+    const events = told.map(({ event }) => event)
+    for (const { own } of told) this.#tell(() => publishFailure?.publish(own))
+    this.#tell(() => notifier?.tellFailure(events, context))
   }
 
-  /** Telling never makes a change fail. */
-  #tell({ type }: MainstayEvent, send: () => void): void {
+  /** Telling never makes a change fail, nor hides why it was refused. */
+  #tell(send: () => void): void {
     try {
       send()
     } catch (error) {
-      this.#deps.logger.warn({ err: error, eventType: type }, `An event was not delivered: ${errorMessage(error)}`)
+      this.#deps.logger.warn({ err: error }, `An event was not delivered: ${errorMessage(error)}`)
     }
   }
 }

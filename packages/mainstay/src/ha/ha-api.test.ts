@@ -185,6 +185,27 @@ describe('notifications (ha-api 8)', () => {
     expect(ha.recoveries).toHaveLength(1)
   })
 
+  test('another report with the Idempotency-Key of an earlier one is refused, not lost', async () => {
+    const segment = await createSegment()
+    await createHost(segment)
+    await createHost(segment, { ...HOST, name: 'compute2' })
+    const send = async (more: object): Promise<number> => {
+      const headers = { 'Idempotency-Key': 'spool-1' }
+      const body = { notification: { ...FAILURE, ...more } }
+      return (await ha.send('POST', '/v1/notifications', { headers, body })).status
+    }
+    expect(await send({})).toBe(202)
+    expect(await send({ hostname: 'compute2' })).toBe(422)
+    expect(await send({ hostname: 'nowhere' })).toBe(422)
+    expect(await send({ payload: { event: 'STARTED' } })).toBe(422)
+    expect(await send({ generated_time: '2027-01-01T00:00:00' })).toBe(422)
+    expect(await send({ type: 'PROCESS', payload: { event: 'STOPPED', process_name: 'x' } })).toBe(422)
+    expect(await send({})).toBe(202)
+    const both = await Promise.all([{ hostname: 'compute2' }, {}].map(send))
+    expect(both).toEqual([422, 202])
+    expect(ha.recoveries).toHaveLength(1)
+  })
+
   test('a configured delay is waited for, by the clock', async () => {
     await using slow = await startHa({
       clock,

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest'
 
 import { ManualClock } from '../core/clock.ts'
 import { requestContext, type RequestContext } from '../core/context.ts'
-import { silentLogger } from '../core/logging.ts'
+import { createLogger, silentLogger } from '../core/logging.ts'
+import { PolicySyntaxError } from '../http/policy/parse.ts'
 import { Policy } from '../http/policy/policy.ts'
 import { defaultRules } from './policies.ts'
 
@@ -62,6 +63,39 @@ describe('policy files (ha-api 4.3)', () => {
     await writeFile(file, '')
     await writeFile(join(paths.directories[0]!, '10-deny.yaml'), `"${rule}": "!"\n`)
     await clock.advance(1000)
+    expect(policy.authorize(rule, member)).toBe(false)
+  })
+
+  test.each([
+    ['a file', (file: string) => file],
+    ['a directory', (_file: string, directory: string) => directory],
+  ])('%s that leads in a circle leaves the rules as they were, and is told of once', async (_what, choose) => {
+    await using cleanup = new AsyncDisposableStack()
+    const place = await mkdtemp(join(tmpdir(), 'mainstay-policy-'))
+    cleanup.defer(async () => await rm(place, { recursive: true, force: true }))
+    const [file, directory] = [join(place, 'policy.yaml'), join(place, 'policy.d')]
+    await mkdir(directory)
+    const rule = 'os_masakari_api:segments:index'
+    await writeFile(file, `"${rule}": "role:member"\n`)
+    const clock = new ManualClock()
+    const lines: string[] = []
+    const logger = createLogger({ format: 'json', destination: { write: (line) => void lines.push(line) } })
+    const paths = { file, directories: [directory] }
+    const policy = new Policy({ clock, logger, defaults: defaultRules(), paths })
+    const member = context({ roles: ['member'] })
+    const broken = choose(file, directory)
+    await rm(broken, { recursive: true })
+    await symlink(broken, broken)
+    for (let asked = 0; asked < 3; asked += 1) {
+      await clock.advance(60_000)
+      expect(policy.authorize(rule, member)).toBe(true)
+    }
+    expect(lines.filter((line) => line.includes('stay as they were'))).toHaveLength(1)
+    expect(lines.join()).toContain('ELOOP')
+    expect(() => new Policy({ clock, logger, defaults: defaultRules(), paths })).toThrow(PolicySyntaxError)
+    await rm(broken)
+    await writeFile(file, `"${rule}": "!"\n`)
+    await clock.advance(60_000)
     expect(policy.authorize(rule, member)).toBe(false)
   })
 

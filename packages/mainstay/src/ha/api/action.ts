@@ -48,7 +48,7 @@ export interface Call<Body = Json> {
   /** An id from the path; empty when the route has none. */
   readonly id: (resource: Resource) => string
   /** Scheme and host that links begin with. */
-  readonly base: string
+  readonly base: () => string
   readonly idempotencyKey: string | null
   readonly signal: AbortSignal
 }

@@ -17,7 +17,7 @@ export const ACTIONS: Readonly<Record<Resource, Partial<Record<Verb, Action>>>> 
       run: async (_deps, { base, id }) => {
         const version = id('versions')
         if (version !== '' && version !== 'v1.0') throw new NotFoundError(`There is no version ${version} of this API.`)
-        return versionDocument(base)
+        return versionDocument(base())
       },
     },
   },

@@ -1,7 +1,7 @@
 import { BadRequestError, ConflictError, NotFoundError } from '../../http/errors.ts'
 import { withDeadline } from '../../core/deadline.ts'
 import { StoreConflictError, type Queries } from '../../store/index.ts'
-import { hostFromRow, type Host } from '../records/host.ts'
+import { hostFromValues, type Host } from '../records/host.ts'
 import type { Segment } from '../records/segment.ts'
 import { bodyBoolean, queryBoolean } from '../rules/boolean.ts'
 import { isUuidLike } from '../rules/text.ts'
@@ -24,8 +24,8 @@ export const hostActions: Readonly<Record<'index' | 'create' | 'show' | 'update'
       const segment = await requireSegment(store.read, call.id('segments'))
       const filters = hostFilters(call.query, segment)
       if (limit === 0) return { hosts: [] }
-      const rows = await listRecords(store.read, 'hosts', filters, readPage(call.query, limit))
-      return { hosts: rows.map((row) => hostView(hostFromRow(row), segment)) }
+      const rows = await listRecords(store, 'hosts', filters, readPage(call.query, limit))
+      return { hosts: rows.map((values) => hostView(hostFromValues(values), segment)) }
     },
   },
   create: bodyAction({

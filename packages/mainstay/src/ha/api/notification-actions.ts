@@ -1,10 +1,11 @@
+import { canonicalJson } from '../../core/json.ts'
 import { parseTimestamp } from '../../core/timestamp.ts'
-import { BadRequestError, ConflictError, NotFoundError } from '../../http/errors.ts'
+import { BadRequestError, ConflictError, IdempotencyKeyReusedError, NotFoundError } from '../../http/errors.ts'
 import { isAtLeast } from '../../http/microversion.ts'
 import { StoreConflictError, type Queries } from '../../store/index.ts'
-import { notificationFromRow, type Notification } from '../records/notification.ts'
+import { notificationFromValues, type Notification } from '../records/notification.ts'
 import { isUuidLike } from '../rules/text.ts'
-import { findHostByName } from '../store/hosts.ts'
+import { findHostByName, nameOfHost } from '../store/hosts.ts'
 import { listRecords, type Filter } from '../store/list-records.ts'
 import { lockHost } from '../store/lock-row.ts'
 import {
@@ -28,8 +29,8 @@ export const notificationActions: Readonly<Record<'index' | 'create' | 'show', A
       const limit = readLimit(query, options.maxLimit)
       const filters = notificationFilters(query)
       if (limit === 0) return { notifications: [] }
-      const rows = await listRecords(store.read, 'notifications', filters, readPage(query, limit))
-      return { notifications: rows.map((row) => notificationView(notificationFromRow(row))) }
+      const rows = await listRecords(store, 'notifications', filters, readPage(query, limit))
+      return { notifications: rows.map((values) => notificationView(notificationFromValues(values))) }
     },
   },
   create: bodyAction({
@@ -68,7 +69,8 @@ type Report = Pick<NewNotification, 'type' | 'payload' | 'generatedTime'> & { re
 /**
  * Stores a report and starts its recovery in one transaction, or answers with what the same report left before.
  *
- * @throws BadRequestError for an unknown host, ConflictError for a duplicate or a host on maintenance
+ * @throws BadRequestError for an unknown host, ConflictError for a duplicate or a host on maintenance,
+ *   IdempotencyKeyReusedError when the key belongs to another report
  */
 async function storeReport(
   deps: ActionDeps,
@@ -77,7 +79,7 @@ async function storeReport(
 ): Promise<Notification> {
   try {
     const stored = await deps.announcer.change('create', context, async (queries, begin) => {
-      const repeated = idempotencyKey === null ? undefined : await findNotificationByKey(queries, idempotencyKey)
+      const repeated = await findRepeated(queries, idempotencyKey, report)
       if (repeated !== undefined) return { result: repeated, after: undefined }
       const accepted = await acceptReport(deps, queries, report)
       const wanted = { ...accepted, idempotencyKey }
@@ -93,10 +95,29 @@ async function storeReport(
     // The same key may have been stored after it was looked for; its report is then a duplicate of itself.
     const taken = error instanceof StoreConflictError || error instanceof ConflictError
     if (!taken || idempotencyKey === null) throw error
-    const repeated = await findNotificationByKey(deps.store.read, idempotencyKey)
+    const repeated = await findRepeated(deps.store.read, idempotencyKey, report)
     if (repeated === undefined) throw error
     return repeated
   }
+}
+
+/**
+ * What the same report left when it came before.
+ *
+ * @throws IdempotencyKeyReusedError when another report came with the key
+ */
+async function findRepeated(queries: Queries, key: string | null, report: Report): Promise<Notification | undefined> {
+  const stored = key === null ? undefined : await findNotificationByKey(queries, key)
+  if (key === null || stored === undefined) return undefined
+  const hostname = await nameOfHost(queries, stored.sourceHostUuid)
+  const isSame =
+    stored.type === report.type &&
+    stored.generatedTime === report.generatedTime &&
+    canonicalJson(stored.payload) === canonicalJson(report.payload) &&
+    // Of a host that was purged nobody can tell.
+    (hostname === undefined || hostname === report.hostname)
+  if (!isSame) throw new IdempotencyKeyReusedError(key)
+  return stored
 }
 
 async function acceptReport(

@@ -3,8 +3,10 @@ import type { TSchema } from 'typebox'
 import type { Json, JsonObject } from '../../core/json.ts'
 import { faultKey } from '../../http/fault.ts'
 import { MAX_VERSION } from '../../http/microversion.ts'
+import { NATIVE_SCHEMAS } from '../../http/native-operation.ts'
 import type { Action } from './action.ts'
 import { ACTIONS } from './actions.ts'
+import { answerSchema, versionListAnswer } from './answer-schemas.ts'
 import { PAYLOADS } from './notification-schema.ts'
 import { COLLECTIONS, type Collection, type Resource, type Verb } from './route.ts'
 
@@ -40,6 +42,7 @@ export function openapiDocument(otherPaths: JsonObject = {}): JsonObject {
             properties: { code: { type: 'integer' }, message: { type: 'string' } },
           },
         },
+        ...NATIVE_SCHEMAS,
         ...Object.fromEntries(Object.entries(PAYLOADS).map(([type, { schema }]) => [`Payload_${type}`, plain(schema)])),
       },
     },
@@ -74,8 +77,18 @@ const IDS: Readonly<Record<Resource, string>> = {
 
 function paths(): JsonObject {
   const found: Record<string, Record<string, Json>> = {
-    '/': { get: { ...unversioned('Lists the versions of the API.'), operationId: 'listVersions' } },
-    '/healthcheck': { get: { ...unversioned('Says whether the API serves.'), operationId: 'checkHealth' } },
+    '/': {
+      get: {
+        ...unversioned('Lists the versions of the API.', { 'application/json': { schema: plain(versionListAnswer) } }),
+        operationId: 'listVersions',
+      },
+    },
+    '/healthcheck': {
+      get: {
+        ...unversioned('Says whether the API serves.', { 'text/plain': { schema: { type: 'string' } } }),
+        operationId: 'checkHealth',
+      },
+    },
     '/v1/': { get: operation('versions', 'show', ACTIONS.versions.show, []) },
   }
   for (const [name, collection] of Object.entries(COLLECTIONS)) addCollection(found, `/v1/${name}`, collection, [])
@@ -117,8 +130,8 @@ function operation(resource: Resource, verb: Verb, action: Action | undefined, i
       ? {}
       : { requestBody: { required: true, content: { 'application/json': { schema: plain(schema) } } } }),
     responses: {
-      [String(action?.successStatus ?? 200)]: { description: 'Done.' },
-      ...Object.fromEntries(errors(verb, ids, schema !== undefined).map(fault)),
+      [String(action?.successStatus ?? 200)]: done(answerSchema(resource, verb)),
+      ...Object.fromEntries(errors(resource, verb, ids, schema !== undefined).map(fault)),
     },
   }
 }
@@ -130,10 +143,12 @@ function operationId(resource: Resource, verb: Verb, ids: readonly string[]): st
   return ids.length === 0 && verb === 'show' ? `show${one}Document` : `${verb}${one}`
 }
 
-function errors(verb: Verb, ids: readonly string[], hasBody: boolean): number[] {
+function errors(resource: Resource, verb: Verb, ids: readonly string[], hasBody: boolean): number[] {
   const possible = [400, 401, 403, 406, 415]
   if (ids.length > 0) possible.push(404)
   if (hasBody || verb === 'delete') possible.push(409, 413)
+  // An Idempotency-Key that belongs to another report.
+  if (resource === 'notifications' && verb === 'create') possible.push(422)
   return possible.sort((a, b) => a - b)
 }
 
@@ -144,8 +159,13 @@ function fault(status: number): [string, JsonObject] {
   return [String(status), { description: faultKey(status), content }]
 }
 
-function unversioned(description: string): JsonObject {
-  return { description, security: [], responses: { '200': { description: 'Done.' } } }
+function done(answer: TSchema | undefined): JsonObject {
+  if (answer === undefined) return { description: 'Done.' }
+  return { description: 'Done.', content: { 'application/json': { schema: plain(answer) } } }
+}
+
+function unversioned(description: string, content: JsonObject): JsonObject {
+  return { description, security: [], responses: { '200': { description: 'Done.', content } } }
 }
 
 /** A schema as data: the library's own marks are left out. */

@@ -10,6 +10,7 @@ import { formatVersion, requestedVersion, VersionOutOfRangeError, type Microvers
 import { withHeaders, type PlainResponse } from '../../http/plain-response.ts'
 import { tooLarge } from '../../http/status-page.ts'
 import type { Target } from '../../http/target.ts'
+import { StoreCorruptError, StoreSchemaError } from '../../store/index.ts'
 import type { ActionDeps, Call } from './action.ts'
 import { ACTIONS } from './actions.ts'
 import { linkBase } from './link-base.ts'
@@ -69,7 +70,7 @@ async function runChecked(
     query: target.query,
     body,
     id: (resource) => route.ids[resource] ?? '',
-    base: linkBase(exchange, deps.options),
+    base: () => linkBase(exchange, deps.options),
     idempotencyKey: readIdempotencyKey(single(headers['idempotency-key'])),
     signal: exchange.signal,
   }
@@ -82,13 +83,21 @@ async function readJson({ options }: ActionDeps, exchange: Exchange): Promise<Js
   const bytes = await exchange.readBody(options.maxBodyBytes)
   if (bytes.length === 0) return null
   try {
-    return parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes), 'The request body')
+    // A byte order mark is kept, and so refused: it is no JSON (RFC 8259, 8.1).
+    return parseJson(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), 'The request body')
   } catch (error) {
     throw new BadRequestError(`Malformed request body: ${errorMessage(error)}`, { cause: error })
   }
 }
 
 const LONGEST_KEY = 255
+
+/** Statuses of trouble that lies outside of this program. */
+const MENDABLE: ReadonlySet<number> = new Set([503, 507])
+
+function isMendable(error: MainstayError): boolean {
+  return MENDABLE.has(error.status) || error instanceof StoreCorruptError || error instanceof StoreSchemaError
+}
 
 function readIdempotencyKey(header: string | null): string | null {
   if (header === null || header.length <= LONGEST_KEY) return header
@@ -99,10 +108,16 @@ function versionHeaders(name: string, version: string): Record<string, string> {
   return { 'OpenStack-API-Version': `${name} ${version}`, Vary: 'OpenStack-API-Version' }
 }
 
+/**
+ * What goes wrong for a reason that somebody can mend is told with that reason: a neighbour or the database that is away
+ * (503), a full disk (507), a database file that is damaged or lacks tables (500). The rest is unexpected: ha-api.md 1.5 wants it reported.
+ */
 function faultOf({ logger }: ActionDeps, error: unknown): PlainResponse {
   if (error instanceof MainstayError && error.status < 500) return faultResponse(error.status, error.message)
   logger.error({ err: error }, 'A request failed')
-  if (error instanceof MainstayError && error.status === 503) return faultResponse(503, error.message)
+  if (error instanceof MainstayError && isMendable(error)) {
+    return faultResponse(error.status, error.message)
+  }
   const name = error instanceof Error ? error.name : typeof error
   const detail = error instanceof MainstayError ? ` ${error.message}` : ''
   return faultResponse(

@@ -1,7 +1,7 @@
 import { isAtLeast, type Microversion } from '../../http/microversion.ts'
 import { ConflictError, NotFoundError } from '../../http/errors.ts'
 import { StoreConflictError, type Queries } from '../../store/index.ts'
-import { segmentFromRow, type Segment } from '../records/segment.ts'
+import { segmentFromValues, type Segment } from '../records/segment.ts'
 import { bodyBoolean, queryBoolean } from '../rules/boolean.ts'
 import { isUuidLike } from '../rules/text.ts'
 import { listRecords, type Filter } from '../store/list-records.ts'
@@ -29,8 +29,8 @@ export const segmentActions: Readonly<Record<'index' | 'create' | 'show' | 'upda
       const limit = readLimit(query, options.maxLimit)
       const filters = segmentFilters(query)
       if (limit === 0 || filters === undefined) return { segments: [] }
-      const rows = await listRecords(store.read, 'failover_segments', filters, readPage(query, limit))
-      return { segments: rows.map((row) => segmentView(segmentFromRow(row))) }
+      const rows = await listRecords(store, 'failover_segments', filters, readPage(query, limit))
+      return { segments: rows.map((values) => segmentView(segmentFromValues(values))) }
     },
   },
   create: bodyAction({

@@ -182,6 +182,7 @@ describe('headers and bodies of answers (ha-api 1)', () => {
     ['', 'null'],
     ['{"a":', 'Malformed'],
     [Buffer.from('{"\xff":1}', 'latin1'), 'Malformed'],
+    ['\ufeff{}', 'Malformed'],
   ])('the body %j is a 400', async (raw, part) => {
     const answer = await ask('POST', '/v1/segments', ADMIN, raw)
     expect(answer.status).toBe(400)

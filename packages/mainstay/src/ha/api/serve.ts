@@ -11,7 +11,7 @@ import { IdentityUnavailableError, UnauthorizedError } from '../../http/errors.t
 import type { Exchange } from '../../http/exchange.ts'
 import { choosesV1, responseType } from '../../http/media-type.ts'
 import { jsonResponse, withHeaders, type PlainResponse } from '../../http/plain-response.ts'
-import { globalRequestId, newRequestId } from '../../http/request-id.ts'
+import { globalRequestId } from '../../http/request-id.ts'
 import { statusPage, tooLarge } from '../../http/status-page.ts'
 import { parseTarget, type Target } from '../../http/target.ts'
 import { Announcer, type Notifier } from '../announce.ts'
@@ -88,11 +88,11 @@ export function serveExchange(deps: ServeDeps): (exchange: Exchange) => Promise<
 
   return async (exchange) => {
     const target = parseTarget(exchange.target)
-    const base = linkBase(exchange, options)
-    const type = { 'Content-Type': responseType(exchange.headers.accept, target.path) }
     if (target.path === '/healthcheck') return healthcheck(options.healthcheckDisableFile)
     if (target.path === '/v1' || target.path.startsWith('/v1/')) return await serveV1(exchange, target)
     if (choosesV1(exchange.headers)) return await serveV1(exchange, { ...target, path: `/v1${target.path}` })
+    const base = linkBase(exchange, options)
+    const type = { 'Content-Type': responseType(exchange.headers.accept, target.path) }
     if (target.path === '/') return jsonResponse(200, versionList(base), type)
     return jsonResponse(300, multipleChoices(base, target.rawPath), type)
   }
@@ -103,10 +103,10 @@ function notFound({ method, headers }: Exchange): PlainResponse {
   return statusPage(404, 'The resource could not be found.', method === 'HEAD' ? 'text/html' : headers.accept)
 }
 
-function arrivalOf({ clock, ids, options }: ServeDeps, exchange: Exchange): Arrival {
+function arrivalOf({ clock, options }: ServeDeps, exchange: Exchange): Arrival {
   return {
     headers: exchange.headers,
-    requestId: newRequestId(ids),
+    requestId: exchange.requestId,
     globalRequestId: globalRequestId(exchange.headers['x-openstack-request-id']),
     remoteAddress: forwardedAddress(exchange, options),
     timestampMs: clock.now(),

@@ -1,7 +1,7 @@
 import { BadRequestError, NotFoundError } from '../../http/errors.ts'
 import type { Queries } from '../../store/index.ts'
 import type { Notification } from '../records/notification.ts'
-import { vmoveFromRow } from '../records/vmove.ts'
+import { vmoveFromValues } from '../records/vmove.ts'
 import { isUuidLike } from '../rules/text.ts'
 import { listRecords, type Filter } from '../store/list-records.ts'
 import { findVmove } from '../store/vmoves.ts'
@@ -24,8 +24,8 @@ export const vmoveActions: Readonly<Record<'index' | 'show', Action>> = {
         if (value !== null) filters.push({ column, operator: '=', value })
       }
       if (limit === 0) return { vmoves: [] }
-      const rows = await listRecords(store.read, 'vmoves', filters, readPage(call.query, limit))
-      return { vmoves: rows.map((row) => vmoveView(vmoveFromRow(row))) }
+      const rows = await listRecords(store, 'vmoves', filters, readPage(call.query, limit))
+      return { vmoves: rows.map((values) => vmoveView(vmoveFromValues(values))) }
     },
   },
   show: {

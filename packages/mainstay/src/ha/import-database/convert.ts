@@ -3,8 +3,13 @@ import type { Insertable } from 'kysely'
 import { InvalidInputError } from '../../core/errors.ts'
 import { canonicalJson, isJsonObject, parseJson, toJson, type JsonObject, type Json } from '../../core/json.ts'
 import { parseTimestamp } from '../../core/timestamp.ts'
+import { NOTIFICATION_STATUSES } from '../records/notification.ts'
+import { RECOVERY_METHODS } from '../records/segment.ts'
 import type { FailoverSegmentTable, HostTable, NotificationTable, VmoveTable } from '../../store/index.ts'
 import type { SourceRow } from './source.ts'
+
+/** What the ids of every database can be. Source: ha-api.md 23. */
+const LARGEST_ID = 2 ** 31 - 1
 
 /** Rows of a Masakari database as ours. Ids are kept, so that markers and links stay right. Source: ha-api.md 23. Pure. */
 
@@ -24,11 +29,14 @@ export function segmentRow(row: SourceRow): Insertable<FailoverSegmentTable> {
     service_type: text(row, 'service_type'),
     enabled: flag(row, 'enabled', 1),
     description: optionalText(row, 'description'),
-    recovery_method: text(row, 'recovery_method'),
+    recovery_method: oneOf(row, 'recovery_method', RECOVERY_METHODS),
   }
 }
 
-export function hostRow(row: SourceRow): Insertable<HostTable> {
+/** @param segment finds the uuid of a segment as it is stored */
+export function hostRow(row: SourceRow, segment: (uuid: string) => string | undefined): Insertable<HostTable> {
+  const segmentUuid = segment(text(row, 'failover_segment_id'))
+  if (segmentUuid === undefined) throw unusable(row, 'failover_segment_id', 'there is no such segment')
   return {
     ...softDeleted(row),
     uuid: text(row, 'uuid'),
@@ -37,7 +45,7 @@ export function hostRow(row: SourceRow): Insertable<HostTable> {
     type: text(row, 'type'),
     control_attributes: text(row, 'control_attributes'),
     on_maintenance: flag(row, 'on_maintenance', 0),
-    failover_segment_id: text(row, 'failover_segment_id'),
+    failover_segment_id: segmentUuid,
   }
 }
 
@@ -54,7 +62,7 @@ export function notificationRow(
     source_host_uuid: source,
     type: text(row, 'type'),
     payload: canonicalJson(payload(row)),
-    status: text(row, 'status'),
+    status: oneOf(row, 'status', NOTIFICATION_STATUSES),
     failover_segment_uuid: optionalText(row, 'failover_segment_uuid') ?? segmentOf(source) ?? null,
     message: optionalText(row, 'message'),
     idempotency_key: null,
@@ -105,12 +113,23 @@ function text(row: SourceRow, column: string): string {
 
 function optionalText(row: SourceRow, column: string): string | null {
   const value = row[column] ?? null
-  return value === null || typeof value === 'string' ? value : toJson(value)
+  const found = value === null || typeof value === 'string' ? value : toJson(value)
+  // PostgreSQL stores none, and whoever shows one may break the line off there.
+  if (found?.includes('\0') === true) throw unusable(row, column, 'it has a NUL in it')
+  return found
 }
 
+function oneOf(row: SourceRow, column: string, allowed: readonly string[]): string {
+  const value = text(row, column)
+  if (!allowed.includes(value)) throw unusable(row, column, `it must be one of ${allowed.join(', ')}`)
+  return value
+}
+
+/** An id, or the id that marks a deleted record. */
 function integer(row: SourceRow, column: string): number {
   const value = Number(row[column])
   if (!Number.isInteger(value)) throw unusable(row, column)
+  if (value < 0 || value > LARGEST_ID) throw unusable(row, column, `it must be at most ${LARGEST_ID}`)
   return value
 }
 
@@ -134,10 +153,14 @@ function requiredTime(row: SourceRow, column: string): number {
   return value
 }
 
-function unusable(row: SourceRow, column: string): InvalidInputError {
-  const id = optionalText(row, 'uuid') ?? optionalText(row, 'notification_uuid') ?? optionalText(row, 'id') ?? '?'
+function unusable(row: SourceRow, column: string, why?: string): InvalidInputError {
+  const id = [row['uuid'], row['notification_uuid'], row['id'], '?'].find(
+    (value) => value !== null && value !== undefined,
+  )
+  const value = toJson(row[column] ?? null)
   return new InvalidInputError(
-    `The column ${column} of record ${id} cannot be imported (${String(optionalText(row, column))}). ` +
+    `The column ${column} of record ${typeof id === 'string' ? id : toJson(id ?? null)} cannot be imported ` +
+      `(${why === undefined ? '' : `${why}, not `}${value}). ` +
       'Correct or delete the record in the old database. Nothing was imported.',
   )
 }

@@ -86,6 +86,44 @@ describe('import of a Masakari database (ha-api 23)', () => {
     expect((await ha.send('GET', '/v1/segments')).json).toEqual({ segments: [] })
   })
 
+  test.each([
+    ["update notifications set status = 'weird'", /status of record note .*one of new, running, .*not "weird"/],
+    ["update failover_segments set recovery_method = 'weird'", /recovery_method of record seg .*one of auto, /],
+    [
+      "update hosts set failover_segment_id = 'other' where id = 9",
+      /failover_segment_id of record host .*no such segment/,
+    ],
+    ["update hosts set name = 'a' || char(0) || 'b' where id = 9", /name of record host .*NUL/],
+    ['update notifications set id = 2147483648', /id of record note .*at most 2147483647/],
+  ])('%s: the record is named and nothing imported', async (sql, message) => {
+    const source = openDatabaseSource(oldDatabase(`${OLD_DATABASE} ${sql}`))
+    await expect(importDatabase(ha.store, source, { signal })).rejects.toThrow(message)
+    source.close()
+    expect((await ha.send('GET', '/v1/segments')).json).toEqual({ segments: [] })
+  })
+
+  test('a host finds its segment in whatever case it names it', async () => {
+    const sql = `${OLD_DATABASE} update hosts set failover_segment_id = 'SEG'`
+    const source = openDatabaseSource(oldDatabase(sql))
+    await importDatabase(ha.store, source, { signal })
+    source.close()
+    const hosts = await ha.store.read.selectFrom('hosts').selectAll().execute()
+    expect(hosts.map((host) => host.failover_segment_id)).toEqual(['seg', 'seg'])
+  })
+
+  test('a database of something else is none', async () => {
+    const source = openDatabaseSource(oldDatabase('create table notes (id integer primary key)'))
+    await expect(importDatabase(ha.store, source, { signal })).rejects.toThrow(/none of the tables of Masakari/)
+    source.close()
+  })
+
+  test('what is no file is refused as such', () => {
+    expect(() => openDatabaseSource('')).toThrow(/is empty/)
+    for (const path of [directory, `sqlite:///${directory}`, join(directory, 'missing')]) {
+      expect(() => openDatabaseSource(path)).toThrow(/There is no file/)
+    }
+  })
+
   test('what is there already is not mixed with', async () => {
     await ha.send('POST', '/v1/segments', {
       body: { segment: { name: 'mine', recovery_method: 'auto', service_type: 'x' } },

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 
+import { InvalidInputError } from '../../core/errors.ts'
 import { ConflictError } from '../../http/errors.ts'
 import type { Queries, Store } from '../../store/index.ts'
 import { hostRow, notificationRow, segmentRow, vmoveRow } from './convert.ts'
@@ -21,6 +22,8 @@ const ROWS_PER_INSERT = 500
  * @throws InvalidInputError, StoreUnavailableError, StoreCorruptError
  */
 export function openDatabaseSource(address: string): DatabaseSource {
+  if (address === '')
+    throw new InvalidInputError('The address of the old database is empty: name it, or a SQLite file.')
   if (address.startsWith('sqlite:///')) return sqliteSource(address.slice('sqlite:///'.length))
   if (address.includes('://')) return mariadbSource({ url: address })
   return sqliteSource(address)
@@ -32,7 +35,8 @@ export function openDatabaseSource(address: string): DatabaseSource {
  * on SQLite has stored, the last three become zeros.
  *
  * @returns how many records of each kind were imported, or would be
- * @throws ConflictError when ours is not empty; InvalidInputError when a record cannot be read
+ * @throws ConflictError when ours is not empty; InvalidInputError when there is no Masakari database, or a record of it
+ * cannot be read or does not fit the others
  */
 export async function importDatabase(
   store: Store,
@@ -59,15 +63,25 @@ export async function importDatabase(
 type Converted = Readonly<Record<ImportedTable, readonly object[]>>
 
 async function readAll(source: DatabaseSource, signal: AbortSignal): Promise<Converted> {
-  const read = async (table: ImportedTable): Promise<SourceRow[]> => await source.readTable(table, { signal })
-  const hosts = (await read('hosts')).map(hostRow)
-  const segmentOf = new Map(hosts.map((host) => [host.uuid, host.failover_segment_id]))
-  return {
-    failover_segments: (await read('failover_segments')).map(segmentRow),
-    hosts,
-    notifications: (await read('notifications')).map((row) => notificationRow(row, (uuid) => segmentOf.get(uuid))),
-    vmoves: (await read('vmoves')).map(vmoveRow),
+  let isThere = false
+  const read = async (table: ImportedTable): Promise<readonly SourceRow[]> => {
+    const rows = await source.readTable(table, { signal })
+    if (rows !== undefined) isThere = true
+    return rows ?? []
   }
+  const segments = (await read('failover_segments')).map(segmentRow)
+  // The old database may compare without regard to case, ours does not.
+  const known = new Map(segments.map(({ uuid }) => [uuid.toLowerCase(), uuid]))
+  const hosts = (await read('hosts')).map((row) => hostRow(row, (uuid) => known.get(uuid.toLowerCase())))
+  const segmentOf = new Map(hosts.map((host) => [host.uuid, host.failover_segment_id]))
+  const notifications = (await read('notifications')).map((row) => notificationRow(row, (uuid) => segmentOf.get(uuid)))
+  const vmoves = (await read('vmoves')).map(vmoveRow)
+  if (!isThere) {
+    throw new InvalidInputError(
+      `${source.description} has none of the tables of Masakari (${TABLES.join(', ')}). Name its database.`,
+    )
+  }
+  return { failover_segments: segments, hosts, notifications, vmoves }
 }
 
 async function requireEmpty(queries: Queries): Promise<void> {

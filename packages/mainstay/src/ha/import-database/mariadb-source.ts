@@ -58,7 +58,7 @@ export function mariadbSource(options: MariadbSourceOptions): DatabaseSource {
          where table_schema = database() and table_name = '${table}'`,
         signal,
       )
-      if (columns.length === 0) return []
+      if (columns.length === 0) return undefined
       const members = columns.flatMap(({ name }) => (typeof name === 'string' ? [`'${name}', \`${name}\``] : []))
       return await query(`select json_object(${members.join(', ')}) from \`${table}\` order by id`, signal)
     },

@@ -7,7 +7,7 @@ export type SourceRow = Readonly<Record<string, Json>>
 export interface DatabaseSource {
   /** Where it is, without secrets. */
   readonly description: string
-  /** All rows of a table in the order of their ids; none when the release does not have the table. */
-  readTable(table: string, options: { signal: AbortSignal }): Promise<SourceRow[]>
+  /** All rows of a table in the order of their ids; undefined when the release does not have the table. */
+  readTable(table: string, options: { signal: AbortSignal }): Promise<SourceRow[] | undefined>
   close(): void
 }

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 
+import { defaultText } from './defaults.ts'
 import { importMasakariConf } from './import.ts'
+import { readValue } from './option.ts'
 import { OPTIONS } from './options.ts'
 
 describe('masakari.conf (ha-api 21)', () => {
@@ -72,6 +74,32 @@ keep_alive = no
     )
     expect(sections['ha']).toEqual({ max_limit: 2, link_prefix: '$nothing/x' })
   })
+
+  test('an option that nobody sets stands for its default where another one names it', () => {
+    const { sections } = importMasakariConf(`[DEFAULT]
+wait_period_after_evacuation = $wait_period_after_power_off
+osapi_masakari_link_prefix = https://x:$masakari_api_listen_port/\${host_failure.ha_enabled_instance_metadata_key}
+[process_failure]
+service_disable_reason = \${host_failure.service_disable_reason} $state_path
+[instance_failure]
+ha_enabled_instance_metadata_key = $verify-interval/$verify_interval
+`)
+    expect(sections).toMatchObject({
+      recovery: {
+        evacuation_timeout_ms: 180_000,
+        process_failed_reason: 'Masakari detected host failed. /var/lib/masakari',
+        instance_ha_metadata_key: '$verify-interval/1',
+      },
+      ha: { link_prefix: 'https://x:15868/HA_Enabled' },
+    })
+  })
+
+  test.each(OPTIONS.filter(({ group, name }) => defaultText(group, name) !== undefined))(
+    'the default of [$group] $name can be read as the option',
+    (option) => {
+      expect(readValue(option, defaultText(option.group, option.name) ?? '')).toBeDefined()
+    },
+  )
 
   test.each(OPTIONS)(
     'M303 the help of [$group] $name begins with a capital letter and ends as a sentence',

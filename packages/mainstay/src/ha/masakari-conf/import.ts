@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../core/json.ts'
+import { defaultText } from './defaults.ts'
 import { ConfFile } from './ini.ts'
 import { readValue, type ConfValue } from './option.ts'
 import { OPTIONS } from './options.ts'
@@ -120,12 +121,6 @@ const WITHOUT_MEANING: Readonly<Record<string, string>> = {
   'keystone_authtoken.region_name': 'Keystone is found by its address',
 }
 
-const DEFAULT_VALUES: Readonly<Record<string, string>> = {
-  'DEFAULT.state_path': '/var/lib/masakari',
-  'DEFAULT.masakari_api_listen': '0.0.0.0',
-  'DEFAULT.masakari_api_listen_port': '15868',
-}
-
 /**
  * Reads a masakari.conf into sections of our own configuration.
  *
@@ -137,7 +132,7 @@ export function importMasakariConf(text: string): ImportedConf {
   const byName = new Map(OPTIONS.map((option) => [`${option.group}.${option.name}`, option]))
   const read: Reader = (group, name) => {
     const option = byName.get(`${group}.${name}`)
-    const value = file.value(group, name, (inGroup, other) => DEFAULT_VALUES[`${inGroup}.${other}`])
+    const value = file.value(group, name, defaultText)
     return option === undefined || value === undefined ? undefined : readValue(option, value)
   }
   const sections: Record<string, Record<string, JsonObject[string]>> = {}
@@ -170,9 +165,7 @@ function asItIs(value: ConfValue): JsonObject[string] {
 function listen(_value: ConfValue, read: Reader): string {
   const text = (name: string): string => {
     const value = read('DEFAULT', name)
-    return typeof value === 'string' || typeof value === 'number'
-      ? String(value)
-      : (DEFAULT_VALUES[`DEFAULT.${name}`] ?? '')
+    return typeof value === 'string' || typeof value === 'number' ? String(value) : (defaultText('DEFAULT', name) ?? '')
   }
   const host = text('masakari_api_listen')
   const port = text('masakari_api_listen_port')

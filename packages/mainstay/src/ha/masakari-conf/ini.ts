@@ -47,7 +47,7 @@ export class ConfFile {
   /**
    * An option's value with what it names filled in; the last of several wins.
    *
-   * @param fallback gives the value of options that the file does not set, for those that others name
+   * @param fallback gives the text of options that the file does not set, for those that name them
    * @throws InvalidInputError when options name each other in a circle
    */
   value(
@@ -77,17 +77,13 @@ export class ConfFile {
             ]
           : [[reference.slice(0, dot), reference.slice(dot + 1)]]
       for (const [inGroup, name] of places) {
-        const found = this.#values.get(key(inGroup, name))?.at(-1)
+        const found = this.#values.get(key(inGroup, name))?.at(-1) ?? fallback(inGroup, name.replaceAll('-', '_'))
         if (found === undefined) continue
         const step = key(inGroup, name)
         if (path.includes(step)) {
           throw new InvalidInputError(`The options ${[...path, step].join(', ')} name each other in a circle.`)
         }
         return this.#filled(found, inGroup, fallback, [...path, step])
-      }
-      for (const [inGroup, name] of places) {
-        const known = fallback(inGroup, name)
-        if (known !== undefined) return known
       }
       return all
     })

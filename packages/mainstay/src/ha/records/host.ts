@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely'
 
-import type { HostTable } from '../../store/index.ts'
+import { valuesOf, type HostTable, type ValuesOf } from '../../store/index.ts'
 
 /** A compute host in a segment. Times are milliseconds since the Unix epoch. */
 export interface Host {
@@ -19,17 +19,36 @@ export interface Host {
   readonly updatedAt: number | null
 }
 
-export function hostFromRow(row: Selectable<HostTable>): Host {
+/** What a host is made of, in the order of {@link hostFromValues}. */
+export const HOST_COLUMNS = [
+  ['id', 'integer'],
+  ['uuid', 'text'],
+  ['name', 'text'],
+  ['failover_segment_id', 'text'],
+  ['type', 'text'],
+  ['reserved', 'integer'],
+  ['control_attributes', 'text'],
+  ['on_maintenance', 'integer'],
+  ['created_at', 'integer'],
+  ['updated_at', 'integer?'],
+] as const
+
+export function hostFromValues(values: ValuesOf<typeof HOST_COLUMNS>): Host {
+  const [id, uuid, name, segmentUuid, type, reserved, controlAttributes, onMaintenance, createdAt, updatedAt] = values
   return {
-    id: row.id,
-    uuid: row.uuid,
-    name: row.name,
-    segmentUuid: row.failover_segment_id,
-    type: row.type,
-    reserved: row.reserved !== 0,
-    controlAttributes: row.control_attributes,
-    onMaintenance: row.on_maintenance !== 0,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
+    id,
+    uuid,
+    name,
+    segmentUuid,
+    type,
+    reserved: reserved !== 0,
+    controlAttributes,
+    onMaintenance: onMaintenance !== 0,
+    createdAt,
+    updatedAt,
   }
+}
+
+export function hostFromRow(row: Selectable<HostTable>): Host {
+  return hostFromValues(valuesOf(HOST_COLUMNS, row))
 }

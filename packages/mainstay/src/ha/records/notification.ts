@@ -1,10 +1,12 @@
 import type { Selectable } from 'kysely'
 
 import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts'
-import type { NotificationTable } from '../../store/index.ts'
+import { valuesOf, type NotificationTable, type ValuesOf } from '../../store/index.ts'
 
 export const NOTIFICATION_TYPES = ['COMPUTE_HOST', 'VM', 'PROCESS'] as const
 export type NotificationType = (typeof NOTIFICATION_TYPES)[number]
+
+export const NOTIFICATION_STATUSES = ['new', 'running', 'finished', 'ignored', 'error', 'failed'] as const
 
 /**
  * The life of a notification.
@@ -16,7 +18,7 @@ export type NotificationType = (typeof NOTIFICATION_TYPES)[number]
  *
  * finished, ignored and failed are final. Source: ha-api.md 11.1.
  */
-export type NotificationStatus = 'new' | 'running' | 'finished' | 'ignored' | 'error' | 'failed'
+export type NotificationStatus = (typeof NOTIFICATION_STATUSES)[number]
 
 /** A notification in one of these keeps its segment and hosts from being changed. Source: ha-api.md 6.3. */
 export const ACTIVE_STATUSES: readonly NotificationStatus[] = ['new', 'running', 'error']
@@ -38,19 +40,51 @@ export interface Notification {
   readonly updatedAt: number | null
 }
 
-export function notificationFromRow(row: Selectable<NotificationTable>): Notification {
-  const payload = parseJson(row.payload, `the payload of notification ${row.notification_uuid}`)
+/** What a notification is made of, in the order of {@link notificationFromValues}. */
+export const NOTIFICATION_COLUMNS = [
+  ['id', 'integer'],
+  ['notification_uuid', 'text'],
+  ['generated_time', 'integer'],
+  ['source_host_uuid', 'text'],
+  ['type', 'text'],
+  ['payload', 'text'],
+  ['status', 'text'],
+  ['failover_segment_uuid', 'text?'],
+  ['message', 'text?'],
+  ['created_at', 'integer'],
+  ['updated_at', 'integer?'],
+] as const
+
+export function notificationFromValues(values: ValuesOf<typeof NOTIFICATION_COLUMNS>): Notification {
+  const [
+    id,
+    uuid,
+    generatedTime,
+    sourceHostUuid,
+    type,
+    payloadText,
+    status,
+    segmentUuid,
+    message,
+    createdAt,
+    updatedAt,
+  ] = values
+  const payload = parseJson(payloadText, `the payload of notification ${uuid}`)
   return {
-    id: row.id,
-    uuid: row.notification_uuid,
-    generatedTime: row.generated_time,
-    sourceHostUuid: row.source_host_uuid,
-    type: row.type as NotificationType,
+    id,
+    uuid,
+    generatedTime,
+    sourceHostUuid,
+    type: type as NotificationType,
     payload: isJsonObject(payload) ? payload : {},
-    status: row.status as NotificationStatus,
-    segmentUuid: row.failover_segment_uuid,
-    message: row.message,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
+    status: status as NotificationStatus,
+    segmentUuid,
+    message,
+    createdAt,
+    updatedAt,
   }
+}
+
+export function notificationFromRow(row: Selectable<NotificationTable>): Notification {
+  return notificationFromValues(valuesOf(NOTIFICATION_COLUMNS, row))
 }

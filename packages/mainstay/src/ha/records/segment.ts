@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely'
 
-import type { FailoverSegmentTable } from '../../store/index.ts'
+import { valuesOf, type FailoverSegmentTable, type ValuesOf } from '../../store/index.ts'
 
 export const RECOVERY_METHODS = ['auto', 'reserved_host', 'auto_priority', 'rh_priority'] as const
 
@@ -20,16 +20,34 @@ export interface Segment {
   readonly updatedAt: number | null
 }
 
-export function segmentFromRow(row: Selectable<FailoverSegmentTable>): Segment {
+/** What a segment is made of, in the order of {@link segmentFromValues}. */
+export const SEGMENT_COLUMNS = [
+  ['id', 'integer'],
+  ['uuid', 'text'],
+  ['name', 'text'],
+  ['service_type', 'text'],
+  ['enabled', 'integer'],
+  ['description', 'text?'],
+  ['recovery_method', 'text'],
+  ['created_at', 'integer'],
+  ['updated_at', 'integer?'],
+] as const
+
+export function segmentFromValues(values: ValuesOf<typeof SEGMENT_COLUMNS>): Segment {
+  const [id, uuid, name, serviceType, enabled, description, recoveryMethod, createdAt, updatedAt] = values
   return {
-    id: row.id,
-    uuid: row.uuid,
-    name: row.name,
-    serviceType: row.service_type,
-    enabled: row.enabled !== 0,
-    description: row.description,
-    recoveryMethod: row.recovery_method as RecoveryMethod,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
+    id,
+    uuid,
+    name,
+    serviceType,
+    enabled: enabled !== 0,
+    description,
+    recoveryMethod: recoveryMethod as RecoveryMethod,
+    createdAt,
+    updatedAt,
   }
+}
+
+export function segmentFromRow(row: Selectable<FailoverSegmentTable>): Segment {
+  return segmentFromValues(valuesOf(SEGMENT_COLUMNS, row))
 }

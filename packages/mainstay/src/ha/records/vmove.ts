@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely'
 
-import type { VmoveTable } from '../../store/index.ts'
+import { valuesOf, type VmoveTable, type ValuesOf } from '../../store/index.ts'
 
 export type VmoveType = 'evacuation' | 'migration' | 'live_migration'
 export type VmoveStatus = 'pending' | 'ongoing' | 'ignored' | 'failed' | 'succeeded'
@@ -23,21 +23,59 @@ export interface Vmove {
   readonly updatedAt: number | null
 }
 
-export function vmoveFromRow(row: Selectable<VmoveTable>): Vmove {
+/** What a move is made of, in the order of {@link vmoveFromValues}. */
+export const VMOVE_COLUMNS = [
+  ['id', 'integer'],
+  ['uuid', 'text'],
+  ['notification_uuid', 'text'],
+  ['instance_uuid', 'text'],
+  ['instance_name', 'text'],
+  ['source_host', 'text?'],
+  ['dest_host', 'text?'],
+  ['start_time', 'integer?'],
+  ['end_time', 'integer?'],
+  ['type', 'text?'],
+  ['status', 'text?'],
+  ['message', 'text?'],
+  ['created_at', 'integer'],
+  ['updated_at', 'integer?'],
+] as const
+
+export function vmoveFromValues(values: ValuesOf<typeof VMOVE_COLUMNS>): Vmove {
+  const [
+    id,
+    uuid,
+    notificationUuid,
+    instanceUuid,
+    instanceName,
+    sourceHost,
+    destHost,
+    startTime,
+    endTime,
+    type,
+    status,
+    message,
+    createdAt,
+    updatedAt,
+  ] = values
   return {
-    id: row.id,
-    uuid: row.uuid,
-    notificationUuid: row.notification_uuid,
-    instanceUuid: row.instance_uuid,
-    instanceName: row.instance_name,
-    sourceHost: row.source_host,
-    destHost: row.dest_host,
-    startTime: row.start_time,
-    endTime: row.end_time,
-    type: row.type as VmoveType | null,
-    status: row.status as VmoveStatus | null,
-    message: row.message,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
+    id,
+    uuid,
+    notificationUuid,
+    instanceUuid,
+    instanceName,
+    sourceHost,
+    destHost,
+    startTime,
+    endTime,
+    type: type as VmoveType | null,
+    status: status as VmoveStatus | null,
+    message,
+    createdAt,
+    updatedAt,
   }
+}
+
+export function vmoveFromRow(row: Selectable<VmoveTable>): Vmove {
+  return vmoveFromValues(valuesOf(VMOVE_COLUMNS, row))
 }

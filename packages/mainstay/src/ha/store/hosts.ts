@@ -36,6 +36,12 @@ export async function findHostByName(queries: Queries, name: string): Promise<Ho
   return row === undefined ? undefined : hostFromRow(row)
 }
 
+/** The name of a host, also of one that is deleted; undefined when nothing is left of it. */
+export async function nameOfHost(queries: Queries, uuid: string): Promise<string | undefined> {
+  const row = await queries.selectFrom('hosts').select('name').where('uuid', '=', uuid).executeTakeFirst()
+  return row?.name
+}
+
 /** All hosts of a segment, oldest first. */
 export async function listSegmentHosts(queries: Queries, segmentUuid: string): Promise<Host[]> {
   const rows = await queries

@@ -1,38 +1,31 @@
-import { sql, type RawBuilder, type Selectable } from 'kysely'
-
 import { BadRequestError } from '../../http/errors.ts'
-import type { Queries, Schema } from '../../store/index.ts'
+import type { Columns, Store, ValuesOf } from '../../store/index.ts'
 import { sortTerms, type Page, type SortTerm } from '../api/list-query.ts'
+import { HOST_COLUMNS } from '../records/host.ts'
+import { NOTIFICATION_COLUMNS } from '../records/notification.ts'
+import { SEGMENT_COLUMNS } from '../records/segment.ts'
+import { VMOVE_COLUMNS } from '../records/vmove.ts'
 
-type ListedTable = 'failover_segments' | 'hosts' | 'notifications' | 'vmoves'
+/** What each table's records are made of. */
+const LISTED = {
+  failover_segments: SEGMENT_COLUMNS,
+  hosts: HOST_COLUMNS,
+  notifications: NOTIFICATION_COLUMNS,
+  vmoves: VMOVE_COLUMNS,
+} as const
+
+type ListedTable = keyof typeof LISTED
 
 /** The columns a client may sort by: those that the reference has too. */
-const COLUMNS: Readonly<Record<ListedTable, readonly string[]>> = {
-  failover_segments: columns('uuid', 'name', 'service_type', 'enabled', 'description', 'recovery_method'),
-  hosts: columns('uuid', 'name', 'reserved', 'type', 'control_attributes', 'on_maintenance', 'failover_segment_id'),
-  notifications: columns(
-    'notification_uuid',
-    'generated_time',
-    'source_host_uuid',
-    'type',
-    'payload',
-    'status',
-    'failover_segment_uuid',
-    'message',
-  ),
-  vmoves: columns(
-    'uuid',
-    'notification_uuid',
-    'instance_uuid',
-    'instance_name',
-    'source_host',
-    'dest_host',
-    'start_time',
-    'end_time',
-    'type',
-    'status',
-    'message',
-  ),
+function sortable(table: ListedTable): Columns {
+  return [...LISTED[table], ['deleted_at', 'integer?'], ['deleted', 'integer']]
+}
+
+const SORTABLE: Readonly<Record<ListedTable, Columns>> = {
+  failover_segments: sortable('failover_segments'),
+  hosts: sortable('hosts'),
+  notifications: sortable('notifications'),
+  vmoves: sortable('vmoves'),
 }
 
 /** One condition of a list: a column, how it is compared, and with what. */
@@ -44,89 +37,110 @@ export interface Filter {
 
 const LARGEST_ID = 2 ** 31 - 1
 
+/** Keeps a parameter and gives what stands for it in the text. */
+type Put = (value: unknown) => string
+
 /**
- * One page of a table's live records, in the order the client wants, beginning after the marker.
+ * One page of a table's live records, in the order the client wants, beginning after the marker, as the values of the
+ * table's columns.
  *
- * Null sorts below every value in both databases. The record of the marker is looked up without the filters.
+ * Null sorts below every value in both databases, and texts by the bytes of their UTF-8, whatever the collation of the
+ * database is: the order, and so what a marker means, must not depend on where it was made. The record of the marker is looked up without the filters. Names of
+ * columns in the text are those of {@link LISTED} and never a client's; every value is a parameter.
  *
  * Source: ha-api.md 5.3.
  *
  * @throws BadRequestError when the marker is no live record's id, or a sort key is no column
  */
 export async function listRecords<Table extends ListedTable>(
-  queries: Queries,
+  store: Pick<Store, 'kind' | 'readList'>,
   table: Table,
   filters: readonly Filter[],
   page: Page,
-): Promise<Selectable<Schema[Table]>[]> {
-  const marker = page.marker === null ? undefined : await findMarker(queries, table, page.marker)
-  const terms = sortTerms(page, COLUMNS[table])
-  const conditions = [sql<boolean>`deleted = 0`, ...filters.map(filterSql)]
-  if (marker !== undefined) conditions.push(afterMarker(terms, marker))
-  const query = sql<Selectable<Schema[Table]>>`
-    select * from ${sql.table(table)}
-    where ${sql.join(conditions, sql` and `)}
-    order by ${sql.join(terms.flatMap(orderSql))}
-    limit ${page.limit}`
-  const { rows } = await query.execute(queries)
-  return rows
+): Promise<ValuesOf<(typeof LISTED)[Table]>[]> {
+  const columns = SORTABLE[table]
+  const marker = page.marker === null ? undefined : await findMarker(store, table, page.marker)
+  const names = columns.map(([name]) => name)
+  const terms = sortTerms(page, names).map((term) => orderTerm(term, columns, store.kind))
+  const { parameters, put } = parameterList(store.kind)
+  const conditions = ['deleted = 0', ...filters.map((filter) => filterText(filter, put))]
+  if (marker !== undefined) {
+    const at = (column: string): unknown => marker[names.indexOf(column)]
+    conditions.push(afterMarker(terms, at, put))
+  }
+  const order = terms.flatMap(orderText).join(', ')
+  const rest = `from ${table} where ${conditions.join(' and ')} order by ${order} limit ${put(page.limit)}`
+  return await store.readList({ columns: LISTED[table], rest, parameters })
 }
 
-function columns(...names: string[]): string[] {
-  return ['created_at', 'updated_at', 'deleted_at', 'deleted', 'id', ...names]
+function parameterList(kind: Store['kind']): { readonly parameters: readonly unknown[]; readonly put: Put } {
+  const parameters: unknown[] = []
+  const put: Put = (value) => {
+    parameters.push(value)
+    return kind === 'postgres' ? `$${parameters.length}` : '?'
+  }
+  return { parameters, put }
 }
 
 async function findMarker(
-  queries: Queries,
+  store: Pick<Store, 'kind' | 'readList'>,
   table: ListedTable,
   marker: string,
-): Promise<Readonly<Record<string, unknown>>> {
+): Promise<readonly unknown[]> {
   const id = /^\d+$/.test(marker) ? Number(marker) : Number.NaN
   if (id <= LARGEST_ID) {
-    const query = sql<Record<string, unknown>>`select * from ${sql.table(table)} where id = ${id} and deleted = 0`
-    const { rows } = await query.execute(queries)
-    if (rows[0] !== undefined) return rows[0]
+    const { parameters, put } = parameterList(store.kind)
+    const rest = `from ${table} where id = ${put(id)} and deleted = 0`
+    const [row] = await store.readList({ columns: SORTABLE[table], rest, parameters })
+    if (row !== undefined) return row
   }
   throw new BadRequestError(
     `Marker ${marker} could not be found. Give the integer id of the last record of the page before.`,
   )
 }
 
-function filterSql({ column, operator, value }: Filter): RawBuilder<boolean> {
+function filterText({ column, operator, value }: Filter, put: Put): string {
   // No stored text holds a NUL, and PostgreSQL refuses to compare with one.
-  if (typeof value === 'string' && value.includes('\0')) return sql<boolean>`1 = 0`
-  return sql<boolean>`${sql.ref(column)} ${sql.raw(operator)} ${value}`
+  if (typeof value === 'string' && value.includes('\0')) return '1 = 0'
+  return `"${column}" ${operator} ${put(value)}`
 }
 
-/** `created_at` and `id` are never null, which keeps the usual order on their index. */
-function isNullable(column: string): boolean {
-  return column !== 'created_at' && column !== 'id'
+/** A term of the order, with what is compared. */
+interface OrderTerm extends SortTerm {
+  /** The column as it is put in order. */
+  readonly ordered: string
+  readonly isNullable: boolean
 }
 
-function orderSql({ column, direction }: SortTerm): RawBuilder<unknown>[] {
-  const plain = sql`${sql.ref(column)} ${sql.raw(direction)}`
-  return isNullable(column) ? [sql`(${sql.ref(column)} is not null) ${sql.raw(direction)}`, plain] : [plain]
+function orderTerm(term: SortTerm, columns: Columns, kind: Store['kind']): OrderTerm {
+  const columnKind = columns.find(([name]) => name === term.column)?.[1] ?? 'integer'
+  const byBytes = kind === 'postgres' && columnKind.startsWith('text')
+  const ordered = byBytes ? `"${term.column}" collate "C"` : `"${term.column}"`
+  return { ...term, ordered, isNullable: columnKind.endsWith('?') }
+}
+
+/** Columns that are never null keep the plain order, which an index may have. */
+function orderText({ column, direction, ordered, isNullable }: OrderTerm): string[] {
+  const plain = `${ordered} ${direction}`
+  return isNullable ? [`("${column}" is not null) ${direction}`, plain] : [plain]
 }
 
 /** Equal in the first n terms and beyond the marker in the next one, for any n. */
-function afterMarker(terms: readonly SortTerm[], marker: Readonly<Record<string, unknown>>): RawBuilder<boolean> {
+function afterMarker(terms: readonly OrderTerm[], at: (column: string) => unknown, put: Put): string {
   const alternatives = terms.map((term, index) => {
-    const equal = terms.slice(0, index).map(({ column }) => equalTo(column, marker[column]))
-    return sql<boolean>`(${sql.join([...equal, beyond(term, marker[term.column])], sql` and `)})`
+    const equal = terms.slice(0, index).map(({ column }) => equalTo(column, at(column), put))
+    return `(${[...equal, beyond(term, at(term.column), put)].join(' and ')})`
   })
-  return sql<boolean>`(${sql.join(alternatives, sql` or `)})`
+  return `(${alternatives.join(' or ')})`
 }
 
-function equalTo(column: string, value: unknown): RawBuilder<boolean> {
-  return isNil(value) ? sql<boolean>`${sql.ref(column)} is null` : sql<boolean>`${sql.ref(column)} = ${value}`
+function equalTo(column: string, value: unknown, put: Put): string {
+  return isNil(value) ? `"${column}" is null` : `"${column}" = ${put(value)}`
 }
 
-function beyond({ column, direction }: SortTerm, value: unknown): RawBuilder<boolean> {
-  const reference = sql.ref(column)
-  if (direction === 'asc') {
-    return isNil(value) ? sql<boolean>`${reference} is not null` : sql<boolean>`${reference} > ${value}`
-  }
-  return isNil(value) ? sql<boolean>`1 = 0` : sql<boolean>`(${reference} < ${value} or ${reference} is null)`
+function beyond({ column, direction, ordered }: OrderTerm, value: unknown, put: Put): string {
+  if (direction === 'asc') return isNil(value) ? `"${column}" is not null` : `${ordered} > ${put(value)}`
+  return isNil(value) ? '1 = 0' : `(${ordered} < ${put(value)} or "${column}" is null)`
 }
 
 function isNil(value: unknown): boolean {

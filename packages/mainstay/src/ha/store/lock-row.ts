@@ -1,4 +1,5 @@
 import type { Queries, Store } from '../../store/index.ts'
+import { isUuidLike } from '../rules/text.ts'
 
 /**
  * Makes two writers that concern the same host wait for each other until the first has committed. SQLite has one
@@ -12,9 +13,10 @@ export async function lockHost(queries: Queries, kind: Store['kind'], hostUuid: 
   await queries.selectFrom('hosts').select('id').where('uuid', '=', hostUuid).forUpdate().execute()
 }
 
-/** As {@link lockHost} for a segment and all of its hosts. */
+/** As {@link lockHost} for a segment and all of its hosts. The id may be anything that a client sent. */
 export async function lockSegment(queries: Queries, kind: Store['kind'], segmentUuid: string): Promise<void> {
-  if (kind === 'sqlite') return
+  // Nobody's id is not looked for: PostgreSQL refuses to compare with some of what a client may send, such as a NUL.
+  if (kind === 'sqlite' || !isUuidLike(segmentUuid)) return
   await queries.selectFrom('failover_segments').select('id').where('uuid', '=', segmentUuid).forUpdate().execute()
   await queries
     .selectFrom('hosts')

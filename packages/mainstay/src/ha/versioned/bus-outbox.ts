@@ -3,9 +3,15 @@ import type { BusMessage } from './bus-message.ts'
 
 /** Messages that wait for the bus beside the records that they tell of. Times are milliseconds since the Unix epoch. */
 
-/** Puts a message beside the change it tells of, in the same transaction. */
-export async function writeToBusOutbox(queries: Queries, { priority, body }: BusMessage, nowMs: number): Promise<void> {
-  await queries.insertInto('bus_outbox').values({ priority, body, at: nowMs }).execute()
+/** Puts messages beside the change they tell of, in the same transaction; they leave in this order. */
+export async function writeToBusOutbox(
+  queries: Queries,
+  messages: readonly BusMessage[],
+  nowMs: number,
+): Promise<void> {
+  if (messages.length === 0) return
+  const rows = messages.map(({ priority, body }) => ({ priority, body, at: nowMs }))
+  await queries.insertInto('bus_outbox').values(rows).execute()
 }
 
 export interface WaitingMessage extends BusMessage {
@@ -56,7 +62,11 @@ export async function settleBusOutbox(
 
 /** Forgets what has waited too long. @returns how many messages */
 export async function trimBusOutbox(store: Store, bornBeforeMs: number): Promise<number> {
-  const old = await store.read.selectFrom('bus_outbox').select('seq').where('at', '<', bornBeforeMs).execute()
-  await settleBusOutbox(store, { sent: old.map(({ seq }) => seq), unsent: [] })
-  return old.length
+  // Only the oldest is looked at while none is too old: while the bus is away they become many.
+  const oldest = await store.read.selectFrom('bus_outbox').select('at').orderBy('seq').limit(1).executeTakeFirst()
+  if (oldest === undefined || oldest.at >= bornBeforeMs) return 0
+  const { numDeletedRows } = await store.write(
+    async (queries) => await queries.deleteFrom('bus_outbox').where('at', '<', bornBeforeMs).executeTakeFirstOrThrow(),
+  )
+  return Number(numDeletedRows)
 }

@@ -27,7 +27,8 @@ afterEach(async () => {
 
 async function write(...bodies: string[]): Promise<void> {
   await ha.store.write(async (queries) => {
-    for (const body of bodies) await writeToBusOutbox(queries, { priority: 'info', body }, clock.now())
+    const messages = bodies.map((body) => ({ priority: 'info', body }) as const)
+    await writeToBusOutbox(queries, messages, clock.now())
   })
 }
 

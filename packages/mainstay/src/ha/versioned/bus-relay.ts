@@ -21,7 +21,7 @@ export interface BusRelayOptions {
   readonly takenForMs?: number
 }
 
-/** Messages that are sent in one go. */
+/** Messages that are taken in one go. */
 const BATCH = 100
 
 /**

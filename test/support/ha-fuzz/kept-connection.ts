@@ -8,6 +8,11 @@ export interface RawRequest {
   readonly body: string
 }
 
+export interface RawAnswer {
+  readonly status: number
+  readonly text: string
+}
+
 /** Sends requests byte by byte as they are meant over one kept connection, and opens another when it is closed. */
 export class KeptConnection {
   readonly #port: number
@@ -26,8 +31,7 @@ export class KeptConnection {
     return new KeptConnection(port, await connected(port))
   }
 
-  /** @returns the status of the answer */
-  async send({ method, target, headers, body }: RawRequest): Promise<number> {
+  async send({ method, target, headers, body }: RawRequest): Promise<RawAnswer> {
     if (this.#closed) await this.#reopen()
     const bytes = Buffer.from(body)
     const lines = [
@@ -44,19 +48,20 @@ export class KeptConnection {
     this.#socket.destroy()
   }
 
-  async #answer(method: string): Promise<number> {
+  async #answer(method: string): Promise<RawAnswer> {
     for (;;) {
       const end = this.#received.indexOf('\r\n\r\n')
       if (end !== -1) {
         const head = this.#received.subarray(0, end).toString('latin1')
         const length = method === 'HEAD' ? 0 : Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? '0')
         if (this.#received.length >= end + 4 + length) {
+          const text = this.#received.toString('utf8', end + 4, end + 4 + length)
           this.#received = this.#received.subarray(end + 4 + length)
           if (/\r\nconnection: close/i.test(head)) {
             this.#closed = true
             this.#socket.destroy()
           }
-          return Number(head.slice('HTTP/1.1 '.length, 'HTTP/1.1 200'.length))
+          return { status: Number(head.slice('HTTP/1.1 '.length, 'HTTP/1.1 200'.length)), text }
         }
       }
       if (this.#closed)
