@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { findEndpoint, type EndpointWish } from './catalogue.ts'
 import { authenticationBody, type KeystoneCredentials } from './credentials.ts'
 import { CredentialsRefusedError, OpenStackUnavailableError, UnexpectedAnswerError } from './errors.ts'
-import { tokenFromBody, type Token } from './token.ts'
+import { MAX_TOKEN_ANSWER_BYTES, tokenFromBody, type Token } from './token.ts'
 import type { ServiceAnswer, ServiceRequest, Transport } from './transport.ts'
 
 export interface SessionOptions {
@@ -79,6 +79,7 @@ export class KeystoneSession {
         method: 'POST',
         url: `${this.#identityUrl}/auth/tokens`,
         body: authenticationBody(this.#options.credentials),
+        maxAnswerBytes: MAX_TOKEN_ANSWER_BYTES,
         signal: new AbortController().signal,
       })
       this.#held = heldFrom(answer, this.#identityUrl)

@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 import type { Clock } from '../core/clock.ts'
 import { UnexpectedAnswerError } from './errors.ts'
 import type { KeystoneSession } from './session.ts'
-import { tokenFromBody, type Token } from './token.ts'
+import type { ServiceAnswer } from './transport.ts'
+import { MAX_TOKEN_ANSWER_BYTES, tokenFromBody, type Token } from './token.ts'
 
 export interface TokenValidatorOptions {
   readonly clock: Clock
@@ -48,7 +49,7 @@ export class TokenValidator {
     id: string,
     { signal, allowExpired = false }: { signal: AbortSignal; allowExpired?: boolean },
   ): Promise<Token | null> {
-    const key = `${allowExpired ? 'expired ' : ''}${createHash('sha256').update(id).digest('base64')}`
+    const key = `${allowExpired ? 'expired ' : ''}${hash('sha256', id, 'base64')}`
     const now = this.#options.clock.now()
     const known = this.#remembered.get(key)
     if (known !== undefined && known.until > now) {
@@ -72,15 +73,10 @@ export class TokenValidator {
         method: 'GET',
         url: `${session.identityUrl}/auth/tokens?nocatalog${allowExpired ? '&allow_expired=1' : ''}`,
         headers: { 'X-Subject-Token': id },
+        maxAnswerBytes: MAX_TOKEN_ANSWER_BYTES,
         signal: new AbortController().signal,
       })
-      if (answer.status !== 200 && answer.status !== 404) {
-        throw new UnexpectedAnswerError(
-          `Keystone answered ${answer.status} to a question about a token. Check that the configured user may ask it.`,
-          answer.status,
-        )
-      }
-      const found = answer.status === 200 ? (tokenFromBody(answer.json) ?? null) : null
+      const found = foundIn(answer)
       const now = clock.now()
       const token = found === null || (found.expiresAt <= now && !allowExpired) ? null : found
       const until = now + cacheMs
@@ -100,4 +96,28 @@ export class TokenValidator {
     const [oldest] = this.#remembered.keys()
     if (oldest !== undefined) this.#remembered.delete(oldest)
   }
+}
+
+/**
+ * Only a token and a plain "not found" say something about a token. Everything else says that Keystone, or what stands
+ * for it, is not well, and is neither believed nor remembered.
+ *
+ * @throws UnexpectedAnswerError
+ */
+function foundIn({ status, json }: ServiceAnswer): Token | null {
+  if (status === 404) return null
+  if (status !== 200) {
+    throw new UnexpectedAnswerError(
+      `Keystone answered ${status} to a question about a token. Check that the configured user may ask it.`,
+      status,
+    )
+  }
+  const token = tokenFromBody(json)
+  if (token === undefined) {
+    throw new UnexpectedAnswerError(
+      "Keystone answered a question about a token with something that is none. Check that the address is Keystone's and that Keystone is well.",
+      status,
+    )
+  }
+  return token
 }

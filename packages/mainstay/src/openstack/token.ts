@@ -1,6 +1,9 @@
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts'
 import { parseTimestamp } from '../core/timestamp.ts'
 
+/** The longest answer about a token that is read; one with the catalogue of a large cloud has some hundred KiB. */
+export const MAX_TOKEN_ANSWER_BYTES = 4 * 1024 * 1024
+
 /** What Keystone says about a token. */
 export interface Token {
   readonly userId: string | null

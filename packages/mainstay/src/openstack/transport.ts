@@ -27,6 +27,8 @@ export interface ServiceRequest {
   readonly headers?: Readonly<Record<string, string>>
   /** Sent as JSON. */
   readonly body?: unknown
+  /** The longest answer to this request that is read, where less than the transport's is enough. */
+  readonly maxAnswerBytes?: number
   readonly signal: AbortSignal
 }
 
@@ -87,7 +89,7 @@ export class Transport implements Disposable {
     this.#https.destroy()
   }
 
-  async #exchange({ method, url, headers, body, signal }: ServiceRequest): Promise<ServiceAnswer> {
+  async #exchange({ method, url, headers, body, maxAnswerBytes, signal }: ServiceRequest): Promise<ServiceAnswer> {
     const payload = body === undefined ? undefined : toJson(body)
     const target = parseUrl(url)
     const secure = target.protocol === 'https:'
@@ -107,7 +109,7 @@ export class Transport implements Disposable {
     sent.on('response', answered.resolve).on('error', answered.reject)
     sent.end(payload)
     const response = await answered.promise
-    const text = await this.#read(response)
+    const text = await this.#read(response, maxAnswerBytes)
     const isJson = response.headers['content-type']?.includes('json') === true && text !== ''
     return {
       status: response.statusCode ?? 0,
@@ -117,8 +119,10 @@ export class Transport implements Disposable {
     }
   }
 
-  async #read(response: IncomingMessage): Promise<string> {
-    const { maxAnswerBytes = DEFAULT_MAX_ANSWER_BYTES } = this.#options
+  async #read(
+    response: IncomingMessage,
+    maxAnswerBytes = this.#options.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES,
+  ): Promise<string> {
     const chunks: Buffer[] = []
     let bytes = 0
     for await (const chunk of response) {
