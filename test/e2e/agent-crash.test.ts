@@ -49,9 +49,7 @@ async function deserted(): Promise<{ port: number; endpoint: string }> {
 }
 
 async function started(): Promise<AgentProcess> {
-  const agent = new AgentProcess(config)
-  await agent.untilReady()
-  return agent
+  return await AgentProcess.start(config)
 }
 
 const EVENTS = ['SUSPENDED_IOERROR', 'STOPPED_FAILED', 'STOPPED_SHUTDOWN', 'STOPPED_DESTROYED']
@@ -111,10 +109,10 @@ describe('the life of an agent (monitors section 11)', () => {
     await configure(endpoint)
     const agent = await started()
     agent.see('guest', 'STOPPED_FAILED')
-    await agent.untilLine(`accepted guest STOPPED_FAILED ${await idOf(agent)}`)
+    await untilAccepted(agent)
     const before = performance.now()
     agent.signal('SIGTERM')
-    expect(await agent.exitCode()).toBe(0)
+    expect((await agent.ended()).code).toBe(0)
     expect(performance.now() - before).toBeLessThan(2_000)
     const api = await receiver(port)
     await started()
@@ -126,37 +124,37 @@ describe('the life of an agent (monitors section 11)', () => {
     await configure((await deserted()).endpoint)
     const agent = await started()
     agent.see('guest', 'STOPPED_FAILED')
-    await idOf(agent)
+    await untilAccepted(agent)
     await configure(api.endpoint, '[callback]\nretry_max = nonsense')
     agent.signal('SIGHUP')
-    await expect.poll(() => agent.log, { timeout: 20_000 }).toContain('The new configuration is not used')
+    await expect.poll(() => agent.printed(), { timeout: 20_000 }).toContain('The new configuration is not used')
     expect(api.attempts).toBe(0)
     await configure(api.endpoint)
     agent.signal('SIGHUP')
-    await agent.untilLine('reloaded cn1')
+    await agent.untilPrinted(/reloaded cn1/)
     await expect.poll(() => api.taken.length, { timeout: 20_000 }).toBe(1)
   })
 
   test('DL-4 a configuration that cannot work ends it with code 2 and a reason', async () => {
     await configure('http://127.0.0.1:9', '[sender]\nretry_mode = fast')
-    const agent = new AgentProcess(config)
-    expect(await agent.exitCode()).toBe(2)
-    expect(agent.log).toContain('[sender] retry_mode is \\"fast\\"; expected backoff, compat.')
+    const { code, stderr } = await AgentProcess.startInVain(config)
+    expect(code).toBe(2)
+    expect(stderr).toContain('[sender] retry_mode is \\"fast\\"; expected backoff, compat.')
   })
 
   test('DL-1 a scratch directory that cannot be written ends it with code 1', async () => {
     await configure('http://127.0.0.1:9', `[DEFAULT]\ntempdir = ${join(directory, 'nowhere')}`)
-    const agent = new AgentProcess(config)
-    expect(await agent.exitCode()).toBe(1)
-    expect(agent.log).toContain('MS_SCRATCH_DIRECTORY')
+    const { code, stderr } = await AgentProcess.startInVain(config)
+    expect(code).toBe(1)
+    expect(stderr).toContain('MS_SCRATCH_DIRECTORY')
   })
 
   test('two agents never share a spool', async () => {
     await configure((await deserted()).endpoint)
     await started()
-    const second = new AgentProcess(config)
-    expect(await second.exitCode()).toBe(1)
-    expect(second.log).toContain('MS_SPOOL_BUSY')
+    const { code, stderr } = await AgentProcess.startInVain(config)
+    expect(code).toBe(1)
+    expect(stderr).toContain('MS_SPOOL_BUSY')
   })
 
   test('a refused notification is in the dead letters, with the reason', async () => {
@@ -172,7 +170,6 @@ describe('the life of an agent (monitors section 11)', () => {
   })
 })
 
-async function idOf(agent: AgentProcess): Promise<string> {
+async function untilAccepted(agent: AgentProcess): Promise<void> {
   await expect.poll(() => agent.accepted.length, { timeout: 20_000 }).toBeGreaterThan(0)
-  return agent.accepted[0]?.id ?? ''
 }

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
+
 import { SystemClock } from '../../../packages/mainstay/src/core/clock.ts'
 import { SystemIds } from '../../../packages/mainstay/src/core/ids.ts'
 import { createLogger } from '../../../packages/mainstay/src/core/logging.ts'
@@ -12,22 +14,30 @@ import {
 } from '../../../packages/mainstay/src/monitors/index.ts'
 
 /**
- * An agent whose monitor sees what it is told on its standard input: one `<uuid> <vir_domain_event>` a line. It answers
- * `accepted <uuid> <vir_domain_event> <id>` as soon as the spool has taken it, and `ready` when it runs.
+ * An agent whose monitor sees what it is told on the socket that it is given: one `<uuid> <vir_domain_event>` a line. It
+ * prints `accepted <uuid> <vir_domain_event> <id>` as soon as the spool has taken it, and `ready` when it runs.
  */
 const dictated: StartMonitor = async ({ sink, clock }, options) => {
-  const lines = createInterface({ input: process.stdin })
-  lines.on('line', (line) => {
+  const see = (line: string): void => {
     const [uuid = '', virDomainEvent = ''] = line.split(' ')
     const payload = { event: 'LIFECYCLE', instance_uuid: uuid, vir_domain_event: virDomainEvent }
     void sink
       .accept({ type: 'VM', hostname: options.hostname, detectedAtMs: clock.now(), payload })
       .then(({ id }) => process.stdout.write(`accepted ${line} ${id}\n`))
+  }
+  const dictating = new Set<Socket>()
+  const server = createServer((socket) => {
+    dictating.add(socket)
+    createInterface({ input: socket }).on('line', see)
   })
+  server.listen({ fd: Number(process.env['MAINSTAY_LISTEN_FDS']?.split(':')[1]) })
   return {
     health: () => ({ ready: true, detail: 'listening' }),
     reload: ({ hostname }) => void process.stdout.write(`reloaded ${hostname}\n`),
-    stop: async () => lines.close(),
+    stop: async () => {
+      server.close()
+      for (const socket of dictating) socket.destroy()
+    },
   }
 }
 

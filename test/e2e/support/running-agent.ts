@@ -1,67 +1,63 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import type { Readable, Writable } from 'node:stream'
+import { connect, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
+
+import { Cluster, type ServerSpec } from '@mainstay/testkit'
 import { onTestFinished } from 'vitest'
-import { waitUntil } from '../../real/lab/wait-until.ts'
+
+import { type Ended, ManagedProcess, programSpec, startAlone } from '../../support/managed-process.ts'
 
 const PROGRAM = fileURLToPath(new URL('agent-process.ts', import.meta.url))
+const PATIENCE_MS = 20_000
+
+/** The agent of `agent-process.ts`, which is told on a socket what its monitor sees. */
+function spec(configFile: string): ServerSpec {
+  return {
+    ...programSpec('agent', [process.execPath, PROGRAM, configFile]),
+    listen: [{ name: 'dictation' }],
+    ready: { log: /^ready$/ },
+    startTimeoutMs: PATIENCE_MS,
+  }
+}
 
 /** A real agent in a process of its own, whose monitor sees what the test dictates. */
-export class AgentProcess {
-  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>
-  readonly #ended: Promise<unknown>
-  /** Lines of its standard output. */
-  readonly lines: string[] = []
-  log = ''
+export class AgentProcess extends ManagedProcess {
+  readonly #dictation: Socket
 
-  /** Starts one on this configuration file; it is killed after the test at the latest. */
-  constructor(configFile: string) {
-    this.#child = spawn(process.execPath, [PROGRAM, configFile], { stdio: ['pipe', 'pipe', 'pipe'] })
-    this.#ended = once(this.#child, 'close')
-    this.#child.stdin.on('error', () => undefined) // it was killed while we dictated
-    createInterface({ input: this.#child.stdout }).on('line', (line) => this.lines.push(line))
-    this.#child.stderr.on('data', (chunk: Buffer) => (this.log += chunk.toString()))
-    onTestFinished(async () => await this.kill())
+  private constructor(cluster: Cluster) {
+    super(cluster)
+    this.#dictation = connect(this.server.port, '127.0.0.1')
+    this.#dictation.on('error', () => undefined) // it was killed while we dictated
   }
 
-  async untilReady(): Promise<void> {
-    await this.untilLine('ready')
+  /** Starts one on this configuration file and waits until it runs; it is killed after the test at the latest. */
+  static async start(configFile: string): Promise<AgentProcess> {
+    const agent = new AgentProcess(await startAlone(spec(configFile)))
+    onTestFinished(async () => await agent.kill())
+    return agent
   }
 
-  /** Waits until it has printed the line, or has given up with a reason in its log. */
-  async untilLine(line: string): Promise<void> {
-    const seen = (): boolean => this.lines.includes(line) || this.log.includes('"level":60')
-    await waitUntil(seen, { timeoutMs: 20_000, what: `"${line}" from an agent` })
+  /** Starts one that must end before it runs. */
+  static async startInVain(configFile: string): Promise<Ended> {
+    await using cluster = await Cluster.create({ name: 'agent', servers: [spec(configFile)] })
+    await cluster.expectNoLaunch('agent')
+    return await new ManagedProcess(cluster).ended()
   }
 
   /** Lets its monitor see something. */
   see(uuid: string, virDomainEvent: string): void {
-    this.#child.stdin.write(`${uuid} ${virDomainEvent}\n`)
+    this.#dictation.write(`${uuid} ${virDomainEvent}\n`)
   }
 
   /** What it said it had accepted, as `uuid virDomainEvent`. */
   get accepted(): { fact: string; id: string }[] {
-    return this.lines.flatMap((line) => {
+    return this.lines().flatMap((line) => {
       const [word, uuid, event, id = ''] = line.split(' ')
       return word === 'accepted' ? [{ fact: `${uuid} ${event}`, id }] : []
     })
   }
 
-  signal(name: NodeJS.Signals): void {
-    this.#child.kill(name)
-  }
-
-  /** Kills it without a warning and waits until all that it wrote is read. Safe to repeat. */
-  async kill(): Promise<void> {
-    this.#child.kill('SIGKILL')
-    await this.#ended
-  }
-
-  /** Waits for its end and returns its exit code. */
-  async exitCode(): Promise<number | null> {
-    await this.#ended
-    return this.#child.exitCode
+  override async kill(): Promise<void> {
+    this.#dictation.destroy()
+    await super.kill()
   }
 }

@@ -63,6 +63,8 @@ export interface InstanceOptions {
   readonly reconcileRetryMs: number
   /** Bound on one comparison with libvirt. */
   readonly reconcileTimeoutMs: number
+  /** `[instance] identity_timeout`: bound on reading the identity of one guest in its metadata. */
+  readonly identityTimeoutMs: number
 }
 
 /** Parts of the options; what is left out has its default. */
@@ -118,6 +120,7 @@ export function agentOptions(given: AgentOverrides = {}): AgentOptions {
       uuidSource: 'domain',
       reconcileRetryMs: 5_000,
       reconcileTimeoutMs: 60_000,
+      identityTimeoutMs: 5_000,
       ...given.instance,
     },
     metrics: { listen: '127.0.0.1:9710', ...given.metrics },

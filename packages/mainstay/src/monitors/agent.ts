@@ -1,5 +1,4 @@
 import { access, constants } from 'node:fs/promises'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 
 import { Gauge } from 'prom-client'
 
@@ -7,6 +6,7 @@ import { CommandNotFoundError } from '../core/child-process.ts'
 import type { Clock } from '../core/clock.ts'
 import { InvalidInputError } from '../core/errors.ts'
 import type { Ids } from '../core/ids.ts'
+import { EventLoopDelay } from '../core/event-loop-delay.ts'
 import { Lifecycle } from '../core/lifecycle.ts'
 import type { Logger } from '../core/logging.ts'
 import { Metrics } from '../core/metrics.ts'
@@ -201,16 +201,12 @@ function keptUntilRestart(before: AgentOptions, after: AgentOptions): string[] {
 
 /** How long the event loop was held up at worst since the last look. Returns how to stop measuring. */
 function measureEventLoop(metrics: Metrics): () => Promise<void> {
-  const delay = monitorEventLoopDelay({ resolution: 20 })
-  delay.enable()
+  const delay = new EventLoopDelay()
   const gauge: Gauge = new Gauge({
     name: 'mainstay_eventloop_lag_seconds',
     help: 'The longest time that the event loop was held up since this was last read.',
     registers: [metrics.registry],
-    collect: (): void => {
-      gauge.set(Math.max(0, delay.max) / 1e9)
-      delay.reset()
-    },
+    collect: (): void => gauge.set(delay.worstSeconds()),
   })
-  return async () => void delay.disable()
+  return async () => delay[Symbol.dispose]()
 }

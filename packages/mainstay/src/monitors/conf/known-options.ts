@@ -42,7 +42,7 @@ export const KNOWN_OPTIONS: Readonly<Record<string, readonly string[]>> = {
     guest_ping_concurrency guest_grace guest_opt_in guest_probe`),
   masakarimonitors_privileged: words('user group helper_command capabilities thread_pool_size logger_name'),
   sender: words('spool_dir spool_ttl send_concurrency retry_mode shutdown_grace'),
-  instance: words('dedupe_window panic_as ignore_domains uuid_source'),
+  instance: words('dedupe_window panic_as ignore_domains uuid_source identity_timeout'),
   selffence: words('enabled selffence_after watchdog_device watchdog_timeout'),
   metrics: words('listen'),
 }

@@ -113,6 +113,7 @@ dedupe_window = 1
 panic_as = stopped_failed
 ignore_domains = build-*, test-?
 uuid_source = metadata:http://x#id
+identity_timeout = 9
 [metrics]
 listen = 0
 [api]
@@ -132,6 +133,7 @@ endpoint_override = http://127.0.0.1:15868/v1
       panicAs: 'stopped_failed',
       ignoreDomains: ['build-*', 'test-?'],
       uuidSource: 'metadata:http://x#id',
+      identityTimeoutMs: 9_000,
     })
     expect(agent.metrics.listen).toBe('0')
     expect(agent.api).toMatchObject({ authType: 'none', endpoint: 'http://127.0.0.1:15868/v1' })

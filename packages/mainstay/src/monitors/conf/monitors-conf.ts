@@ -63,6 +63,7 @@ function options(values: Values): AgentOverrides {
       panicAs: values.choice('instance', 'panic_as', ['native', 'stopped_failed']),
       ignoreDomains: values.list('instance', 'ignore_domains'),
       uuidSource: values.text('instance', 'uuid_source'),
+      identityTimeoutMs: ms(values.number('instance', 'identity_timeout', { min: 1 })),
     }),
     metrics: defined({ listen: values.text('metrics', 'listen') }),
   })

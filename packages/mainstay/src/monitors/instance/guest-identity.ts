@@ -5,8 +5,6 @@ import type { Logger } from '../../core/logging.ts'
 import type { DomainAccess } from './domain-source.ts'
 import { uuidInMetadata, type UuidSource } from './uuid-source.ts'
 
-const LOOK_UP_MS = 5_000
-
 /**
  * The text at `uuid_source` in a domain's metadata; null when there is none, or it cannot be read now.
  *
@@ -15,9 +13,21 @@ const LOOK_UP_MS = 5_000
 export async function guestIdentity(
   domain: { readonly uuid: string; readonly name: string },
   { namespace, tag }: Extract<UuidSource, { kind: 'metadata' }>,
-  { access, clock, logger, signal }: { access: DomainAccess; clock: Clock; logger: Logger; signal: AbortSignal },
+  {
+    access,
+    clock,
+    logger,
+    timeoutMs,
+    signal,
+  }: {
+    access: DomainAccess
+    clock: Clock
+    logger: Logger
+    timeoutMs: number
+    signal: AbortSignal
+  },
 ): Promise<string | null> {
-  const limits = { clock, what: `Reading metadata of ${domain.name}`, timeoutMs: LOOK_UP_MS, signal }
+  const limits = { clock, what: `Reading metadata of ${domain.name}`, timeoutMs, signal }
   try {
     const xml = await withDeadline(limits, async (bounded) => {
       return await access.metadata(domain, { namespace, signal: bounded })

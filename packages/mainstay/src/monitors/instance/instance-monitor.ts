@@ -223,10 +223,11 @@ export class InstanceMonitor implements RunningMonitor, DomainListener {
 
   /** With the guest's own identity looked up where that is not the domain's. */
   async #identified(uuid: string, known: KnownDomain): Promise<KnownDomain> {
-    const { uuidSource } = this.#settings
+    const { uuidSource, instance } = this.#settings
     if (uuidSource.kind === 'domain' || known.instanceUuid !== null || this.#access === undefined) return known
     const { clock, logger, tasks } = this.#context
-    const about = { access: this.#access, clock, logger, signal: tasks.signal }
+    const limits = { timeoutMs: instance.identityTimeoutMs, signal: tasks.signal }
+    const about = { access: this.#access, clock, logger, ...limits }
     return { ...known, instanceUuid: await guestIdentity({ uuid, name: known.name }, uuidSource, about) }
   }
 
