@@ -1,11 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
+
+import { Cluster, type ServerSpec } from '@mainstay/testkit'
 
 import { formatCompat } from '../../packages/mainstay/src/events/format/compat.ts'
 import { findProgram } from '../../test/support/need.ts'
@@ -16,7 +12,7 @@ import { sampleEvent } from './sample-event.ts'
 const PROGRAM = 'nats-server'
 const SUBJECT = 'events'
 const STREAM = 'EVENTS'
-const START_MS = 10_000
+const START_MS = 30_000
 
 /** Publications to JetStream that are on their way without being acknowledged. */
 const WINDOW = 256
@@ -25,34 +21,53 @@ export function natsServerPath(): string | undefined {
   return findProgram({ program: PROGRAM, directories: ['/usr/sbin'] })
 }
 
-/** A nats-server of our own with WebSocket and JetStream on file storage, as it is by default. */
+/** As it is by default, with WebSocket and with JetStream on file storage. */
+function natsServer(program: string): ServerSpec {
+  return {
+    name: 'nats',
+    command: ({ etc }) => [program, '-c', `${etc}/nats.conf`],
+    listen: [
+      { name: 'nats', handover: 'none' },
+      { name: 'web', handover: 'none' },
+    ],
+    files: [
+      {
+        name: 'nats.conf',
+        content: ({ ports, dataDir }) =>
+          [
+            `listen: 127.0.0.1:${ports['nats']}`,
+            `websocket { listen: "127.0.0.1:${ports['web']}", no_tls: true }`,
+            `jetstream { store_dir: "${dataDir}" }`,
+          ].join('\n'),
+      },
+    ],
+    ready: { all: [{ port: 'nats' }, { port: 'web' }] },
+    startTimeoutMs: START_MS,
+  }
+}
+
+/** A nats-server of our own. */
 export class NatsServer implements AsyncDisposable {
   readonly webSocketPort: number
-  readonly #process: ChildProcess
-  readonly #directory: string
+  readonly #cluster: Cluster
   readonly #publisher: NatsPublisher
   #number = 0
 
-  private constructor(process: ChildProcess, directory: string, ports: { web: number }, publisher: NatsPublisher) {
-    this.#process = process
-    this.#directory = directory
-    this.webSocketPort = ports.web
+  private constructor(cluster: Cluster, publisher: NatsPublisher) {
+    this.#cluster = cluster
+    this.webSocketPort = cluster.get('nats').ports['web']!
     this.#publisher = publisher
   }
 
   static async start(program: string): Promise<NatsServer> {
-    const directory = await mkdtemp(join(tmpdir(), 'mainstay-bench-nats-'))
-    const config = [
-      'listen: 127.0.0.1:-1',
-      'websocket { listen: "127.0.0.1:-1", no_tls: true }',
-      `jetstream { store_dir: "${directory}/jetstream" }`,
-    ]
-    await writeFile(join(directory, 'nats.conf'), config.join('\n'))
-    const args = ['-c', join(directory, 'nats.conf'), '--ports_file_dir', directory, '-l', join(directory, 'log')]
-    const child = spawn(program, args, { stdio: 'ignore' })
-    const ports = await portsOf(directory)
-    const publisher = await NatsPublisher.connect(ports.nats)
-    return new NatsServer(child, directory, ports, publisher)
+    const cluster = await Cluster.create({ name: 'bench-nats', servers: [natsServer(program)] })
+    try {
+      await cluster.startAll()
+      return new NatsServer(cluster, await NatsPublisher.connect(cluster.get('nats').port))
+    } catch (error) {
+      await cluster.dispose({ failed: true })
+      throw error
+    }
   }
 
   /** Connects clients that take what is published, or what the stream delivers to each of them. */
@@ -92,29 +107,13 @@ export class NatsServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#publisher.close()
-    this.#process.kill('SIGKILL')
-    if (this.#process.exitCode === null && this.#process.signalCode === null) await once(this.#process, 'exit')
-    await rm(this.#directory, { recursive: true, force: true })
+    await this.#cluster.dispose()
   }
 
   #text(): string {
     const number = (this.#number += 1)
     return formatCompat({ ...sampleEvent(number), seq: number, epoch: 'e', cursor: `e:${number}` })
   }
-}
-
-async function portsOf(directory: string): Promise<{ nats: number; web: number }> {
-  const deadline = performance.now() + START_MS
-  while (performance.now() < deadline) {
-    const [name] = existsSync(directory) ? (await readdir(directory)).filter((each) => each.endsWith('.ports')) : []
-    const text = name === undefined ? '' : await readFile(join(directory, name), 'utf8')
-    if (text !== '') {
-      const ports = JSON.parse(text) as { nats: [string]; websocket: [string] }
-      return { nats: Number(new URL(ports.nats[0]).port), web: Number(new URL(ports.websocket[0]).port) }
-    }
-    await pause(20)
-  }
-  throw new Error(`nats-server did not tell its ports within ${START_MS} ms`)
 }
 
 /** Speaks as much of the NATS protocol as publishing takes. */

@@ -11,8 +11,9 @@ import { describe, expect, test } from 'vitest'
 import { isSigned, receiver, type Receiver } from '../../packages/mainstay/src/events/webhooks/testing/receiver.ts'
 import { needPostgres } from '../engines/support/private-postgres.ts'
 import { waitUntil } from '../real/lab/wait-until.ts'
+import { startMainstay } from '../support/mainstay-process.ts'
+import { type ManagedProcess, startProgram } from '../support/managed-process.ts'
 import { Reporter } from './support/event-nodes.ts'
-import { PrintingProcess } from './support/printing-process.ts'
 
 const PATIENCE = { timeoutMs: 60_000 }
 
@@ -124,31 +125,27 @@ describe('the stream client against a real server', { timeout: 180_000 }, () => 
     await using reporter = new Reporter(() => [server.url])
     const printed: { cursor: string; seq: number; id: string }[] = []
     const argv = ['events', 'tail', '--endpoint', server.url, '-f', 'json', '-c', 'cursor', '-c', 'seq', '-c', 'id']
-    const follow = async (since: string): Promise<PrintingProcess> => {
-      const tail = PrintingProcess.mainstay([...argv, '--since', since])
-      await waitUntil(() => tail.lines.length >= 20, { ...PATIENCE, what: `lines of the program (${tail.errors})` })
+    const follow = async (since: string): Promise<ManagedProcess> => {
+      const tail = await startMainstay([...argv, '--since', since])
+      await waitUntil(() => tail.lines().length >= 20, { ...PATIENCE, what: 'lines of the program' })
       return tail
     }
-    const keepLines = ({ lines }: PrintingProcess): void => {
-      printed.push(...lines.map((line) => JSON.parse(line) as (typeof printed)[number]))
-    }
+    const linesOf = (tail: ManagedProcess): typeof printed =>
+      tail.lines().map((line) => JSON.parse(line) as (typeof printed)[number])
     const first = await follow('earliest')
     await first.kill()
-    keepLines(first)
+    printed.push(...linesOf(first))
     const second = await follow(printed.at(-1)!.cursor)
     await server.restart()
-    const before = second.lines.length
-    await waitUntil(() => second.lines.length >= before + 20, { ...PATIENCE, what: 'lines after the restart' })
-    expect(second.errors).toContain('The event stream is back.')
+    const before = second.lines().length
+    await waitUntil(() => second.lines().length >= before + 20, { ...PATIENCE, what: 'lines after the restart' })
+    expect(second.printed()).toContain('The event stream is back.')
     await second.kill()
-    keepLines(second)
+    printed.push(...linesOf(second))
     const third = await follow(printed.at(-1)!.cursor)
     await reporter.stop()
-    await expectAll(reporter.acknowledged, () => [
-      ...printed,
-      ...third.lines.map((line) => JSON.parse(line) as (typeof printed)[number]),
-    ])
-    expect(await third.interrupt()).toBe(0)
+    await expectAll(reporter.acknowledged, () => [...printed, ...linesOf(third)])
+    expect((await third.stop('SIGINT')).code).toBe(0)
   })
 })
 
@@ -157,13 +154,10 @@ test('R40 the example of docs/how-to/event-stream.md prints what happens', { tim
   await using _cluster = cluster
   const example = fileURLToPath(new URL('../support/examples/follow-events.ts', import.meta.url))
   const env = { MAINSTAY_ENDPOINT: server.url }
-  await using following = PrintingProcess.program(process.execPath, [example, 'earliest'], env)
+  await using following = await startProgram([process.execPath, example, 'earliest'], env)
   await using reporter = new Reporter(() => [server.url])
-  await waitUntil(() => following.lines.length >= 3, {
-    ...PATIENCE,
-    what: `lines of the example (${following.errors})`,
-  })
-  expect(following.lines[0]).toBe('info baremetal.node.power_set.end node-1')
+  await waitUntil(() => following.lines().length >= 3, { ...PATIENCE, what: 'lines of the example' })
+  expect(following.lines()[0]).toBe('info baremetal.node.power_set.end node-1')
   await reporter.stop()
 })
 

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +14,7 @@ import { silentLogger } from '../../packages/mainstay/src/core/logging.ts'
 import { EventLogUnavailableError } from '../../packages/mainstay/src/events/errors.ts'
 import { SqliteEventLog } from '../../packages/mainstay/src/events/sqlite/log.ts'
 import { rabbitmq } from '../../packages/mainstay/src/events/openstack/rabbitmq.ts'
+import { startProgram } from '../support/managed-process.ts'
 import { needThat } from '../support/need.ts'
 import { startListening, type Listening, type ListeningOptions } from './support/listening.ts'
 
@@ -190,10 +189,8 @@ describe('the listener and a real broker (event-stream 8.2, R3)', { timeout: 180
     await consuming(before)
     await before.listener.stop()
     await publish(1, 5)
-    const child = spawn(process.execPath, [DYING, url(), path, 'e.5'], { stdio: ['ignore', 'ignore', 'inherit'] })
-    onTestFinished(() => void child.kill('SIGKILL'))
-    const [, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
-    expect(signal).toBe('SIGKILL')
+    await using dying = await startProgram([process.execPath, DYING, url(), path, 'e.5'])
+    expect(await dying.server.exit).toMatchObject({ signal: 'SIGKILL' })
     const log = await SqliteEventLog.open({ path, clock, ids, logger: silentLogger() })
     expect((await log.extent()).head).toBe(5)
     const redelivered: boolean[] = []

@@ -34,9 +34,9 @@ test(
   'one process recovers, others stream: on PostgreSQL and Redis each step is in the log once, in order, whatever ends',
   { timeout: 180_000 },
   async (ctx) => {
-    const postgresPrograms = needPostgres(ctx)
+    needPostgres(ctx)
     need(ctx, { program: 'redis-server', package: 'redis-server' })
-    await using postgres = await PrivatePostgres.start(postgresPrograms)
+    await using postgres = await PrivatePostgres.start()
     await using cluster = await Cluster.create({ name: 'events-two-processes' })
     const redis = cluster.component('redis')
     await redis.start()

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 import { bestOffer } from '../../http/accept.ts'
+import { goneSignal } from '../../http/gone-signal.ts'
 import { NotFoundError, requestContextOf, type HttpApp } from '../../http/index.ts'
 import { parseTarget } from '../../http/target.ts'
 import { toJson } from '../../core/json.ts'
@@ -87,11 +88,4 @@ async function sendBatch(
     void reply.header('Link', `<${rawPath}?${query.toString()}>; rel="next"`)
   }
   return await reply.type(CLOUDEVENT_BATCH_TYPE).send(cloudEventBatch(texts))
-}
-
-/** Aborted when the client goes away before it was answered. */
-function goneSignal(reply: FastifyReply): AbortSignal {
-  const gone = new AbortController()
-  reply.raw.once('close', () => gone.abort())
-  return gone.signal
 }

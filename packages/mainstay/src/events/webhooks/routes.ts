@@ -1,5 +1,6 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 
+import { goneSignal } from '../../http/gone-signal.ts'
 import { ForbiddenError, requestContextOf, type HttpApp } from '../../http/index.ts'
 import { scopeOf } from '../access/scope.ts'
 import { sendIfGone } from '../history/send-gone.ts'
@@ -70,11 +71,4 @@ export function webhookRoutes(app: HttpApp, desk: WebhookDesk): void {
 /** @throws ForbiddenError */
 function assertAdmin(request: FastifyRequest): void {
   if (!requestContextOf(request).isAdmin) throw new ForbiddenError('events:webhooks')
-}
-
-/** Aborted when the client goes away before it was answered. */
-function goneSignal(reply: FastifyReply): AbortSignal {
-  const gone = new AbortController()
-  reply.raw.once('close', () => gone.abort())
-  return gone.signal
 }

@@ -1,11 +1,13 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, timingSafeEqual } from 'node:crypto'
+
+import { unpredictableBytes } from '../../core/random.ts'
 
 const PREFIX = 'whsec_'
 const SECRET_BYTES = 32
 
 /** A secret for a webhook, in the form that libraries of Standard Webhooks take. */
 export function newSecret(): string {
-  return PREFIX + randomBytes(SECRET_BYTES).toString('base64')
+  return PREFIX + Buffer.from(unpredictableBytes(SECRET_BYTES)).toString('base64')
 }
 
 /** What stands in the headers of one delivery. */
