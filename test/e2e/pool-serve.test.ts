@@ -156,6 +156,6 @@ ${hooks.map(([name, words]) => `${name} = ${JSON.stringify(words)}`).join('\n')}
     const args = ['serve', '--config', file, '--data-dir', join(directory, 'data'), '--listen', '127.0.0.1:0']
     const { code, stderr } = await runMainstay(args)
     expect(code).toBe(2)
-    expect(stderr).toContain('The label a contradicts itself: min_ready 5 is more than max_ready 2.')
+    expect(stderr).toContain('pool.groups "a": min_ready 5 is more than max_ready 2.')
   }, 60_000)
 })

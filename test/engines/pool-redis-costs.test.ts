@@ -6,21 +6,15 @@ import { openRedisPool } from '../../packages/mainstay/src/pool/redis/store.ts'
 import type { PoolStore } from '../../packages/mainstay/src/pool/store.ts'
 import { Lab, PATIENCE_MS } from '../../packages/mainstay/src/pool/testing/lab.ts'
 import type { RedisConnection } from '../../packages/mainstay/src/store/redis/index.ts'
+import { countCommands } from './support/count-commands.ts'
 import { usePrivateRedis } from './support/private-redis.ts'
 
 const redis = usePrivateRedis()
 
 /** A pool of one group with so many checked machines, and a count of the commands sent to the server. */
 async function countedPool(vms: number) {
-  let sent = 0
   const { connection } = redis()
-  const counting = new Proxy(connection, {
-    get: (target: RedisConnection, member) => {
-      if (member === 'ask' || member === 'runScript') sent += 1
-      const value: unknown = Reflect.get(target, member)
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value
-    },
-  })
+  const { connection: counting, sent } = countCommands(connection)
   const store = await openRedisPool({
     connection: counting,
     prefix: 'pool:',
@@ -33,9 +27,9 @@ async function countedPool(vms: number) {
   /** How many commands something takes; the server must have run as many scripts. */
   const cost = async (work: () => Promise<unknown>): Promise<{ commands: number; scripts: number }> => {
     const scripts = await scriptsRun(connection)
-    const before = sent
+    const before = sent()
     await work()
-    return { commands: sent - before, scripts: (await scriptsRun(connection)) - scripts }
+    return { commands: sent() - before, scripts: (await scriptsRun(connection)) - scripts }
   }
   return { lab, store, cost }
 }

@@ -6,7 +6,7 @@ import { createClient, LeaseLostError, type PoolLease } from '../../../packages/
 
 /**
  * A client of the pool that works until it is told to stop: takes a machine, works in it alone, gives it back. On standard
- * output a line for each use: `used`, `refused`, `lost`, and `SHARED` when somebody else was in the machine too.
+ * output a line for each request: `used`, `lost`, `refused CODE: why`, and `SHARED` when somebody else was in the machine too.
  *
  *   node pool-client-process.ts <folder of the machines> <owner> <endpoint>...
  */
@@ -39,12 +39,14 @@ async function work(lease: PoolLease): Promise<void> {
 for (let turn = 0; !stopping.signal.aborted; turn += 1) {
   const client = clients[turn % clients.length]!
   try {
-    await using lease = await client.pools.acquire({ worker: `client ${process.pid}`, owner, waitMs: 8000 })
+    const wish = { worker: `client ${process.pid}`, owner, sandbox: `s${turn % 2}`, waitMs: turn % 5 === 0 ? 0 : 8000 }
+    await using lease = await client.pools.acquire(turn % 3 === 0 ? { ...wish, arch: 'x86_64' } : wish)
     await work(lease)
     say(lease.signal.aborted ? 'lost' : 'used')
   } catch (error) {
     const lost = error instanceof LeaseLostError || code(error) === 'ABORT_ERR'
-    say(lost ? 'lost' : `refused ${code(error)}`)
+    const why = error instanceof Error ? error.message.replaceAll('\n', ' ') : ''
+    say(lost ? 'lost' : `refused ${code(error)}: ${why}`)
     await sleep(100)
   }
 }

@@ -4,13 +4,23 @@ import type { RigProcess } from '../../../packages/mainstay/src/pool/testing/rig
 /** Something that may happen to a client in one step. */
 type Step = 'idle' | 'waiting' | 'holding'
 
+/** How a request ended, as its client was told; `unknown` while it was not, and for ever when the client was killed. */
+export type RequestEnd = 'unknown' | 'granted' | 'refused' | 'cancelled' | 'expired'
+
+export interface AskedRequest {
+  end: RequestEnd
+  /** Why it got nothing, in the words of the pool. */
+  reason: string
+  /** Whether the pool has ever answered that it waits. */
+  accepted: boolean
+}
+
 /** What every client counts on, seen by somebody who sees all of them. */
 export interface LoadBooks {
   /** Machines by name with the client that believes to hold them. */
   readonly held: Map<string, string>
   readonly violations: string[]
-  /** Ways in which requests ended. */
-  readonly ends: { granted: number; refused: number; cancelled: number; expired: number }
+  readonly requests: Map<string, AskedRequest>
   /** Acquires, signs of life, releases, cancellations, holds, drains, deletions. */
   operations: number
 }
@@ -19,7 +29,7 @@ export function newBooks(): LoadBooks {
   return {
     held: new Map(),
     violations: [],
-    ends: { granted: 0, refused: 0, cancelled: 0, expired: 0 },
+    requests: new Map(),
     operations: 0,
   }
 }
@@ -32,6 +42,8 @@ export interface ClientOptions {
   readonly books: LoadBooks
   /** How long a lease lasts, by which the client itself knows when it is over. */
   readonly leaseMs: number
+  /** Which groups its requests may be served from, by turns; left out where any will do. */
+  readonly groups?: readonly (readonly string[] | undefined)[]
 }
 
 /**
@@ -43,7 +55,7 @@ export class LoadClient {
   #step: Step = 'idle'
   #request = 0
   #requestId = ''
-  #waitUntil = 0
+  #waitUntil: number | null = null
   #lease: { readonly name: string; readonly token: string; until: number; releaseAt: number } | null = null
 
   constructor(options: ClientOptions) {
@@ -62,10 +74,12 @@ export class LoadClient {
     return this.#lease !== null
   }
 
-  /** Kill -9: it forgets everything. Nobody gives its machine back. */
-  kill(): void {
+  /** Kill -9: it forgets everything. Nobody gives its machine back. @returns whether it waited or held something */
+  kill(): boolean {
+    const busy = this.#step !== 'idle'
     if (this.#lease !== null) this.#letGo()
     this.#step = 'idle'
+    return busy
   }
 
   /** One step with a process of the pool; what fails is tried again in a later one. */
@@ -84,16 +98,22 @@ export class LoadClient {
     const { id, random, now } = this.#options
     this.#request += 1
     this.#requestId = `${id}-${this.#request}`
-    const waitMs = Math.floor(random.next() * 60_000)
-    this.#waitUntil = now() + waitMs
+    const { books } = this.#options
+    books.requests.set(this.#requestId, { end: 'unknown', reason: '', accepted: false })
+    // One in ten does not wait at all.
+    const waitMs = random.next() < 0.1 ? undefined : Math.floor(random.next() * 60_000)
+    this.#waitUntil = waitMs === undefined ? null : now() + waitMs
     this.#step = 'waiting'
     await this.#acquire(process, waitMs)
   }
 
-  async #acquire(process: RigProcess, waitMs: number): Promise<void> {
-    const { owner, random, now, books } = this.#options
+  async #acquire(process: RigProcess, waitMs: number | undefined): Promise<void> {
+    const { owner, random, now, books, groups = [] } = this.#options
     books.operations += 1
+    const from = groups[this.#request % groups.length]
     const wish = {
+      ...(from === undefined ? {} : { groups: from }),
+      arch: this.#request % 3 === 0 ? 'arm' : undefined,
       requestId: this.#requestId,
       owner,
       worker: this.#options.id,
@@ -111,22 +131,24 @@ export class LoadClient {
     if (!finish && random.next() < 0.03) {
       books.operations += 1
       await process.operator.cancel(this.#requestId, 'changed its mind')
-      books.ends.cancelled += 1
-      this.#step = 'idle'
+      this.#end('cancelled', 'changed its mind')
       return
     }
-    await this.#acquire(process, Math.max(0, this.#waitUntil - now()))
+    await this.#acquire(process, this.#waitUntil === null ? undefined : Math.max(0, this.#waitUntil - now()))
   }
 
   #take(acquired: Awaited<ReturnType<RigProcess['manager']['acquire']>>, random: Random): void {
-    if (acquired.outcome === 'waiting') return
     const { books, id, now } = this.#options
+    if (acquired.outcome === 'waiting') {
+      books.requests.get(this.#requestId)!.accepted = true
+      return
+    }
     const [lease] = acquired.leases
     const { name } = lease!.vm
     const other = books.held.get(name)
     if (other !== undefined && other !== id) books.violations.push(`${name} is held by ${other} and by ${id}`)
     books.held.set(name, id)
-    books.ends.granted += 1
+    this.#end('granted', '')
     this.#lease = { name, token: lease!.token, until: lease!.expiresAt, releaseAt: now() + random.next() * 20_000 }
     this.#step = 'holding'
   }
@@ -165,6 +187,11 @@ export class LoadClient {
     this.#step = 'idle'
   }
 
+  #end(end: RequestEnd, reason: string): void {
+    Object.assign(this.#options.books.requests.get(this.#requestId)!, { end, reason })
+    this.#step = 'idle'
+  }
+
   #failed(error: unknown): void {
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
     const { books } = this.#options
@@ -178,16 +205,14 @@ export class LoadClient {
         return
       case 'MS_POOL_REQUEST_REFUSED':
         // Served while the answer was lost, and its lease has ended since; or it waited for long enough.
-        books.ends.expired += 1
-        this.#step = 'idle'
+        this.#end('expired', String(error))
         return
       case 'MS_POOL_REQUEST_ENDED':
       case 'MS_POOL_REQUEST_NOT_FOUND':
         // It was served, or ended, in the moment in which it changed its mind: the next look says which.
         return
       case 'MS_POOL_UNAVAILABLE':
-        books.ends.refused += 1
-        this.#step = 'idle'
+        this.#end('refused', String(error))
         return
       default:
         books.violations.push(`${this.#options.id}: ${String(error)}`)

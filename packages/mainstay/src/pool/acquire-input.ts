@@ -52,9 +52,12 @@ export function groupsFor(
   return fitting
 }
 
-/** A group that is gone from the configuration is not offered to those who name none. */
-function isKept({ draining }: GroupRules): boolean {
-  return draining === null
+/**
+ * A group that is gone from the configuration is not offered to those who name none. One that an operator drains is: it comes back,
+ * and who may wait waits for it.
+ */
+function isKept({ retired }: GroupRules): boolean {
+  return !retired
 }
 
 /** @throws PoolGroupNotFoundError */

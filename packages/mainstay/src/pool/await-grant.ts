@@ -81,7 +81,7 @@ async function expire({ store }: AwaitDeps, now: number): Promise<void> {
 async function ended(store: PoolStore, { id, status, reason }: PoolRequest): Promise<Granted> {
   const granted = status === 'granted' ? await findGrant(store, id) : null
   if (granted !== null) return granted
-  throw new PoolRequestRefusedError(id, status, status === 'granted' ? 'and its lease has ended since' : reason)
+  throw new PoolRequestRefusedError(id, status, reason)
 }
 
 async function sleepOrWake(

@@ -30,6 +30,11 @@ export interface MasterListener {
   leading?(leads: boolean): void
 }
 
+export interface OpeningStep {
+  readonly name: string
+  run(): Promise<void>
+}
+
 export interface CycleDeps {
   readonly store: PoolStore
   readonly clock: Clock
@@ -38,6 +43,8 @@ export interface CycleDeps {
   readonly checker: Checker
   readonly terminator: Terminator
   readonly plan: () => MasterPlan
+  /** What a new leader does before its first cycle, besides what the cycle itself needs. */
+  readonly openings?: readonly OpeningStep[] | undefined
   readonly listener?: MasterListener | undefined
   /** The longest that one step may take, in milliseconds. */
   readonly stepBudgetMs: number
@@ -84,13 +91,14 @@ export class PoolCycle {
 
   /** What a new leader does before its first cycle. @returns whether all of it was done; else it is to be done again */
   async open(term: Term): Promise<boolean> {
-    const { store, clock, plan } = this.#deps
+    const { store, clock, plan, openings = [] } = this.#deps
     this.#memory = NO_MEMORY
     const { fence } = term
     const opening: readonly (readonly [string, () => Promise<void>])[] = [
       ['configure', async () => await store.configure(await plan().configuration(), { fence })],
       ['mark_start', async () => await store.markServerStart({ fence, now: clock.now() })],
       ['lost_checks', async () => await this.#restoreLostChecks()],
+      ...openings.map((opening) => [opening.name, async () => await opening.run()] as const),
     ]
     for (const [name, work] of opening) if ((await this.step(name, term, work)) === null) return false
     return true

@@ -93,8 +93,8 @@ describe('C9 what is done about machines that are due', () => {
 })
 
 describe('C8 machines that served their time', () => {
-  const worn = vm({ uses: 3 })
-  const group = { maxUses: 3 }
+  const worn = vm({ createdAt: NOW - 1000 })
+  const group = { maxAgeMs: 1000 }
   const labels = [labelOptions({ label: 'g', minReady: 2 })]
 
   test('C8 one that the minimum needs is kept, and one more is started', () => {
@@ -114,7 +114,35 @@ describe('C8 machines that served their time', () => {
     ).toMatchObject([{ do: 'keep' }])
     const ready = stockOf({ counts: [groupCounts('g', { ready: 3 })] })
     expect(decidePool(snapshot({ group, labels, stock: ready, due: due(worn, 'retire') })).decisions).toMatchObject([
+      { do: 'terminate', vm: 'vm', because: 'it is older than max_age' },
+    ])
+  })
+
+  test.each([
+    ['the group', { maxAgeMs: 1000, maxTotal: 2 }, labels],
+    ['its label', { maxAgeMs: 1000, maxTotal: 9 }, [labelOptions({ label: 'g', minReady: 2, maxTotal: 2 })]],
+  ])('C8 without room in %s for a replacement it goes first, one at a time', (_what, full, wishes) => {
+    const two = [...due(worn, 'retire'), ...due({ ...worn, name: 'other' }, 'retire')]
+    const stock = stockOf({ counts: [groupCounts('g', { ready: 2 })] })
+    const { decisions } = decidePool(snapshot({ group: full, labels: wishes, stock, due: two }))
+    expect(decisions.slice(0, 2)).toMatchObject([
+      { do: 'terminate', vm: 'vm', because: expect.stringContaining('no room for its replacement') },
+      { do: 'keep', vm: 'other' },
+    ])
+    for (const state of ['building', 'check_health', 'terminating'] as const) {
+      const busy = stockOf({ counts: [groupCounts('g', { ready: state === 'terminating' ? 2 : 1, [state]: 1 })] })
+      const kept = decidePool(snapshot({ group: full, labels: wishes, stock: busy, due: due(worn, 'retire') }))
+      expect(kept.decisions.filter((each) => each.do === 'terminate')).toEqual([])
+    }
+  })
+
+  test('C8 one that served its uses goes at once: nobody gets it any more, so the minimum does not have it', () => {
+    const stock = stockOf({ counts: [groupCounts('g', { ready: 2 }, { clean: 1 })] })
+    const due_ = due(vm({ uses: 3 }), 'retire')
+    const { decisions } = decidePool(snapshot({ group: { maxUses: 3 }, labels, stock, due: due_ }))
+    expect(decisions).toMatchObject([
       { do: 'terminate', vm: 'vm', because: 'it served max_uses' },
+      { do: 'spawn', group: 'g', count: 1, for: 'g' },
     ])
   })
 

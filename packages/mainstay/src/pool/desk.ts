@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { decidePool, type PoolDecisions } from './decide.ts'
 import { NO_MEMORY, type DecisionMemory, type MasterRules, type UnderWay } from './decide/snapshot.ts'
 import { PoolRequestNotFoundError } from './errors.ts'
-import { explainRequest, explainVm, type Explanation } from './explain.ts'
+import { explainLeases, explainRequest, explainVm, type Explanation } from './explain.ts'
 import type { IdleForecast } from './forecast/idle-forecast.ts'
 import type { LabelOptions } from './options.ts'
 import type { ProviderCandidate } from './choose-provider.ts'
@@ -82,11 +82,14 @@ export class PoolDesk {
     const now = clock.now()
     if (vm !== null) {
       const [configuration, serverStartedAt] = [await store.configuration(), await store.serverStartedAt()]
-      return explainVm({ vm, configuration, serverStartedAt, now, decided })
+      const served = vm.provider === null || this.providers().some(({ name }) => name === vm.provider)
+      return explainVm({ vm, configuration, serverStartedAt, now, served, decided })
     }
-    const request = await store.request(subject)
-    if (request === null) throw new PoolRequestNotFoundError(subject)
-    return explainRequest({ request, refusals: await this.#refusals(request), now, decided })
+    const [request, leases] = [await store.request(subject), await store.leases(subject)]
+    if (request === null && leases.length === 0) throw new PoolRequestNotFoundError(subject)
+    if (request === null) return explainLeases(subject, leases, now)
+    const machines = leases.map(({ vm: { name } }) => name)
+    return explainRequest({ request, machines, refusals: await this.#refusals(request), now, decided })
   }
 
   /** Asking again with the same id changes nothing, and says why it still waits. */

@@ -61,6 +61,20 @@ export class PoolGroupNotFoundError extends MainstayError {
   }
 }
 
+/** No group in the pool's configuration carries the label. */
+export class PoolLabelNotFoundError extends MainstayError {
+  readonly code = 'MS_POOL_LABEL_NOT_FOUND'
+  readonly status = 404
+  readonly retryable = false
+
+  constructor(label: string, known: readonly string[]) {
+    super(
+      `No group of the pool carries the label ${label}. The labels are ${known.join(', ') || '(none)'}; ` +
+        'they are in the section [pool] of the configuration.',
+    )
+  }
+}
+
 /** A request that could never be served, however long it waited. */
 export class PoolRequestImpossibleError extends MainstayError {
   readonly code = 'MS_POOL_REQUEST_IMPOSSIBLE'

@@ -1,3 +1,4 @@
+import { activityText, sinceText, upcomingTexts, whenText } from './activity.ts'
 import type { Decision } from './decide/decision.ts'
 import { rulesOf } from './decide/due-decisions.ts'
 import type { PoolDecisions } from './decide.ts'
@@ -6,6 +7,7 @@ import { refusalText } from './manager-errors.ts'
 import type { GroupRules, PoolConfiguration } from './options.ts'
 import type { PoolRequest, Refusal } from './request.ts'
 import { retirement } from './sizing/retirement.ts'
+import type { VmLease } from './store.ts'
 
 /** One rule that was looked at, with its numbers. */
 export interface Finding {
@@ -18,10 +20,12 @@ export interface Finding {
 /** Why a machine is not handed out, or a request waits (C14). */
 export interface Explanation {
   readonly subject: string
-  /** The answer in one sentence. */
+  /** What it is doing, since when and for whom, in one sentence. */
+  readonly doing: string
+  /** Why it is not handed out, or waits, in one sentence. */
   readonly verdict: string
   readonly findings: readonly Finding[]
-  /** What the next cycle does about it. */
+  /** What the next cycle does about it, and what follows by itself, with its time. */
   readonly next: readonly string[]
 }
 
@@ -31,6 +35,8 @@ export interface VmFacts {
   /** When the master last started; nothing is handed out that was not checked since. */
   readonly serverStartedAt: number | null
   readonly now: number
+  /** Whether its provider is configured, or it has none. */
+  readonly served: boolean
   /** What the next cycle decides: of the same function that the master asks. */
   readonly decided: PoolDecisions
 }
@@ -40,10 +46,11 @@ export interface VmFacts {
  *
  * Source: vm-pool.md A5.2, C7, C12, C14.
  */
-export function explainVm({ vm, configuration, serverStartedAt, now, decided }: VmFacts): Explanation {
+export function explainVm({ vm, configuration, serverStartedAt, now, served, decided }: VmFacts): Explanation {
   const rules = rulesOf({ configuration }, vm.group)
   const findings = [
     stateFinding(vm, now),
+    ...(served ? [] : [providerFinding(vm)]),
     checkFinding(vm, { rules, serverStartedAt, now }),
     failFinding(vm, rules),
     boundFinding(vm, rules, now),
@@ -56,14 +63,23 @@ export function explainVm({ vm, configuration, serverStartedAt, now, decided }: 
     blocking.length === 0
       ? `The machine ${vm.name} would be handed to ${to}.`
       : `The machine ${vm.name} is not handed out: ${blocking.map(({ text }) => text).join('; ')}.`
-  const next = decided.decisions.filter((decision) => 'vm' in decision && decision.vm === vm.name).map(decisionText)
-  return { subject: vm.name, verdict, findings, next }
+  const next = [
+    ...decided.decisions.filter((decision) => 'vm' in decision && decision.vm === vm.name).map(decisionText),
+    ...upcomingTexts(vm, rules, { serverStartedAt, now }),
+  ]
+  return { subject: vm.name, doing: activityText(vm, rules, now), verdict, findings, next }
 }
 
 function stateFinding({ state, stateSince, worker, holdUntil, holdReason }: VmDescriptor, now: number): Finding {
   const whose = state === 'in_use' && worker !== null ? ` by ${worker}` : ''
   const held = holdUntil === null ? '' : `, on hold for another ${holdUntil - now} ms (${holdReason ?? ''})`
   return { rule: 'state', blocks: state !== 'ready', text: `it is ${state}${whose} for ${now - stateSince} ms${held}` }
+}
+
+function providerFinding({ provider, name }: VmDescriptor): Finding {
+  const remedy = `configure it again, or have the record forgotten with "mainstay pool delete --force ${name}"`
+  const text = `its provider ${provider} is not configured, so nobody knows whether it is still there: ${remedy}`
+  return { rule: 'provider', blocks: true, text }
 }
 
 function checkFinding(
@@ -95,6 +111,10 @@ function boundFinding({ boundToUser, sandbox, lastRelease }: VmDescriptor, rules
 function retireFinding(vm: VmDescriptor, rules: GroupRules, now: number): Finding[] {
   const reason = retirement(vm, rules, now)
   if (reason === null) return []
+  if (reason === 'uses') {
+    const text = `it was used ${vm.uses} times, of at most ${rules.maxUses}, and is handed out no more`
+    return [{ rule: reason, blocks: true, text }]
+  }
   return [{ rule: reason, blocks: false, text: `it served its time (${reason}) and goes once it is replaced` }]
 }
 
@@ -111,6 +131,8 @@ export interface RequestFacts {
   readonly request: PoolRequest
   /** Why it was not served just now. */
   readonly refusals: readonly Refusal[]
+  /** The machines that it holds. */
+  readonly machines: readonly string[]
   readonly now: number
   readonly decided: PoolDecisions
 }
@@ -120,12 +142,10 @@ export interface RequestFacts {
  *
  * Source: vm-pool.md C3, C4, C14.
  */
-export function explainRequest({ request, refusals, now, decided }: RequestFacts): Explanation {
+export function explainRequest(facts: RequestFacts): Explanation {
+  const { request, refusals, now, decided } = facts
   const { id, status, owner, priority, submittedAt, waitUntil, count, groups } = request
-  if (status !== 'waiting') {
-    const verdict = `The request ${id} is ${status}${request.reason === null ? '' : ` (${request.reason})`}.`
-    return { subject: id, verdict, findings: [], next: [] }
-  }
+  if (status !== 'waiting') return explainEnded(facts)
   const unserved = decided.sizing?.unserved.find((each) => each.request === id)
   const starts = decided.decisions.filter((decision) => 'for' in decision && decision.for === id)
   const preempts = decided.decisions.filter((decision) => decision.do === 'preempt' && decision.request === id)
@@ -143,10 +163,43 @@ export function explainRequest({ request, refusals, now, decided }: RequestFacts
   const why = blocking.length === 0 ? 'a machine is on its way' : blocking.map(({ text }) => text).join('; ')
   return {
     subject: id,
+    doing: `The request ${id} of ${owner} waits ${sinceText(submittedAt, now)}.`,
     verdict: `The request ${id} waits: ${why}.`,
     findings,
-    next: [...starts, ...preempts].map(decisionText),
+    next: [
+      ...[...starts, ...preempts].map(decisionText),
+      'with each machine that becomes free: it is served, when its turn has come and nothing above is in the way',
+      `${whenText(waitUntil, now)}: it ends without a machine`,
+    ],
   }
+}
+
+function explainEnded({ request, machines, now }: RequestFacts): Explanation {
+  const { id, status, owner, reason, endedAt } = request
+  const when = endedAt === null ? '' : `, ${sinceText(endedAt, now)}`
+  const doing = `The request ${id} of ${owner} is ${status}${when}.`
+  const verdict = `The request ${id} is ${status}${reason === null ? '' : ` (${reason})`}.`
+  return { subject: id, doing, verdict, findings: [], next: [holdingText(machines)] }
+}
+
+/** A request that was granted at once is not kept; its machines know its id. */
+export function explainLeases(id: string, leases: readonly VmLease[], now: number): Explanation {
+  const [first] = leases
+  const owner = first?.vm.boundToUser ?? 'nobody'
+  const since = first === undefined ? '' : ` ${sinceText(first.vm.inUseSince ?? first.vm.stateSince, now)}`
+  return {
+    subject: id,
+    doing: `The request ${id} of ${owner} has its machines${since}.`,
+    verdict: `The request ${id} was granted at once.`,
+    findings: [],
+    next: [holdingText(leases.map(({ vm }) => vm.name))],
+  }
+}
+
+function holdingText(machines: readonly string[]): string {
+  return machines.length === 0
+    ? 'nothing: it holds no machine, and is forgotten after a while'
+    : `it holds ${machines.join(', ')}; "mainstay pool explain NAME" says what comes next for each`
 }
 
 /** A decision in one line, for `plan` and `explain`. */

@@ -32,7 +32,9 @@ export interface IndexEntry {
 }
 
 export function indexEntry(vm: VmDescriptor, rules: GroupRules, serverStartedAt: number): IndexEntry {
-  const fit = vm.state === 'ready' && vm.checkFails === 0 ? (vm.checkPassedAt ?? 0) : null
+  // One that served its uses is given to nobody any more (C8).
+  const usedUp = rules.maxUses > 0 && vm.uses >= rules.maxUses
+  const fit = vm.state === 'ready' && vm.checkFails === 0 && !usedUp ? (vm.checkPassedAt ?? 0) : null
   const dirty = vm.boundToUser !== null
   const evictable = dirty && (vm.state === 'ready' || vm.state === 'check_health_failed')
   const held = vm.state === 'in_use'

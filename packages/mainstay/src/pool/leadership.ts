@@ -1,7 +1,18 @@
 import type { Clock } from '../core/clock.ts'
-import { errorMessage } from '../core/errors.ts'
+import { MainstayError, errorMessage } from '../core/errors.ts'
 import type { Logger } from '../core/logging.ts'
 import type { PoolStore } from './store.ts'
+
+/** The process no longer leads the pool: what it does for the pool is to stop. */
+export class LeadLostError extends MainstayError {
+  readonly code = 'MS_POOL_LEAD_LOST'
+  readonly status = 503
+  readonly retryable = true
+
+  constructor(because: string) {
+    super(`This process no longer leads the pool: ${because}. The process that leads goes on with it.`)
+  }
+}
 
 export interface LeadershipOptions {
   /** How long a leader that is silent still counts as one, in milliseconds. */
@@ -111,7 +122,7 @@ export class Leadership {
   #end(because: string): void {
     if (this.#term === null) return
     this.#logger.info({ fence: this.#term.fence }, `This process no longer leads the pool: ${because}`)
-    this.#term.controller.abort()
+    this.#term.controller.abort(new LeadLostError(because))
     this.#term = null
   }
 }

@@ -33,14 +33,18 @@ export class PoolUnavailableError extends MainstayError {
   }
 }
 
-/** A request ended without a machine: it was cancelled, or waited for as long as it wanted to. */
+/** A request has no machine: it was cancelled, waited for as long as it wanted to, or lost again what it was granted. */
 export class PoolRequestRefusedError extends MainstayError {
   readonly code = 'MS_POOL_REQUEST_REFUSED'
   readonly status = 409
   readonly retryable: boolean
 
   constructor(id: string, status: string, reason: string | null) {
-    super(`The request ${id} got no machine: it is ${status}${reason === null ? '' : ` (${reason})`}.`)
+    super(
+      status === 'granted'
+        ? `The request ${id} was granted, and its lease has ended since: nobody showed life, or it was given back. Make a new one.`
+        : `The request ${id} got no machine: it is ${status}${reason === null ? '' : ` (${reason})`}.`,
+    )
     this.retryable = status === 'expired'
   }
 }

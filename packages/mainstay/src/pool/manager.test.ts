@@ -105,6 +105,20 @@ describe('C4 waiting', () => {
     expect(leaseOf(await rig.done(waiting)).vm.requestId).toBe('r')
   })
 
+  test('C4 C5 whoever asks again for what was granted and taken back meanwhile is told so', async () => {
+    await using pool = await filled(1, { groups: ONE })
+    const { rig, process } = pool
+    const held = await take(process)
+    const wish = { owner: 'u', worker: 'w', requestId: 'mine', waitMs: 60_000 }
+    await process.manager.acquire(wish, { signal: signal(), untilMs: 0 })
+    await process.manager.release({ name: held.vm.name, token: held.token })
+    await rig.until('it is granted', async () => (await process.store.leases('mine')).length === 1)
+    await rig.until('nobody shows life', async () => (await process.store.leases('mine')).length === 0)
+    const told = 'The request mine was granted, and its lease has ended since'
+    await expect(process.manager.acquire(wish, { signal: signal() })).rejects.toThrow(told)
+    await expect(process.manager.await('mine', { signal: signal() })).rejects.toThrow(told)
+  })
+
   test('C4 a gang gets all or none', async () => {
     await using pool = await filled(2, { groups: [{ id: 'g', maxTotal: 3, maxPerUser: 0 }] })
     const { rig, process } = pool

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Ids } from '../core/ids.ts'
 import { DEFAULT_SANDBOX, groupsFor, type AcquireInput } from './acquire-input.ts'
 import { awaitGrant, findGrant, type Acquired, type AwaitOptions } from './await-grant.ts'
+import { VmLeaseLostError, VmNotFoundError } from './errors.ts'
 import { PoolHandOverError, PoolRequestRefusedError, PoolUnavailableError } from './manager-errors.ts'
 import type { PoolConfiguration } from './options.ts'
 import type { AcquireRequest } from './request.ts'
@@ -55,15 +56,16 @@ export class PoolManager {
     const waitUntil = input.waitMs === undefined ? null : clock.now() + input.waitMs
     const groups = groupsFor(input, await this.#configured())
     const wish = wishOf(input, groups)
-    let id = input.requestId ?? ids.random()
+    const id = input.requestId ?? ids.random()
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await this.store.acquire({ ...wish, waitUntil, id, leaseToken: ids.random(), now: clock.now() })
       const acquired = await this.#settled(id, input, outcome, options)
       if (acquired.outcome === 'waiting') return acquired
       const failed = await this.#handOver(acquired.leases, options.signal)
       if (failed === null) return acquired
+      // The next machine is granted to the same request: whoever repeats it gets that one, and never a second.
+      await this.store.forgetGrant({ id, now: clock.now() })
       if (attempt >= HAND_OVER_ATTEMPTS) throw new PoolHandOverError(attempt, failed)
-      id = ids.random()
     }
   }
 
@@ -150,13 +152,23 @@ export class PoolManager {
     )
     const bad = results.filter((result) => result !== null)
     for (const { name, token, reason } of bad) {
-      await this.giveUp({ name, token, reason: `it did not pass the check at the hand-over: ${reason}` })
+      const why = `it did not pass the check at the hand-over: ${reason}`
+      await unlessLost(this.giveUp({ name, token, reason: why }))
     }
     if (bad.length === 0) return null
     // The whole request is asked again, so what was good of a gang goes back.
     const good = leases.filter(({ vm }) => !bad.some(({ name }) => name === vm.name))
-    for (const { vm, token } of good) await this.release({ name: vm.name, token })
+    for (const { vm, token } of good) await unlessLost(this.release({ name: vm.name, token }))
     return bad[0]!.reason
+  }
+}
+
+/** Somebody who repeated the request meanwhile may have found the same out, and been faster. */
+async function unlessLost(giving: Promise<unknown>): Promise<void> {
+  try {
+    await giving
+  } catch (error) {
+    if (!(error instanceof VmLeaseLostError) && !(error instanceof VmNotFoundError)) throw error
   }
 }
 

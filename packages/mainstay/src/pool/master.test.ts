@@ -87,6 +87,29 @@ describe('C8 the size of the pool', () => {
     expect(process.changes.find(({ kind }) => kind === 'vm.terminating')?.reason).toBe('it served max_uses')
   })
 
+  test('C8 machines beyond max_age are replaced one by one where the minimum fills the group', async () => {
+    await using rig = new PoolRig({
+      groups: [{ id: 'g', maxTotal: 3, maxAgeMs: 600_000 }],
+      labels: [labelOptions({ label: 'g', minReady: 3 })],
+      rules: { retirePauseMs: 5000 },
+    })
+    const process = await rig.process()
+    await rig.until('three are ready', async () => (await count(process, rig, 'ready')) === 3)
+    const { vms: first } = await process.store.list({ limit: 9 })
+    let least = 3
+    await rig.until(
+      'all are replaced',
+      async () => {
+        const { vms } = await process.store.list({ limit: 9 })
+        least = Math.min(least, vms.filter(({ state }) => state === 'ready' || state === 'check_health').length)
+        const left = vms.filter(({ name }) => first.some((each) => each.name === name))
+        return left.length === 0 && (await count(process, rig, 'ready')) === 3
+      },
+      1_200_000,
+    )
+    expect(least).toBe(2)
+  })
+
   test('C8 stopped machines are kept and woken', async () => {
     await using rig = new PoolRig({
       groups: [{ id: 'g', maxSpawns: 0, dirtyPolicy: 'discard' }],
@@ -152,31 +175,73 @@ describe('C11 providers', () => {
 })
 
 describe('C7 checks', () => {
-  test('C7 restart with 1,000 ready machines: the first is handed out within 2 s', async () => {
-    await using rig = new PoolRig({
-      groups: [{ id: 'g', maxTotal: 0, maxSpawns: 0 }],
-      labels: [labelOptions({ label: 'g', minReady: 1000 })],
-      check: async (_vm, { signal }) => {
-        await rig.clock.sleep(100, { signal })
-        return { passed: true, reason: '' }
-      },
-    })
-    const before = await rig.process()
-    await rig.until('1,000 are ready', async () => (await count(before, rig, 'ready')) === 1000)
-    before.kill()
-    await rig.clock.advance(10_000)
-    const after = await rig.process()
-    await rig.until('it leads', () => after.master.leadership.term !== null, 10_000)
-    const since = rig.clock.now()
-    const acquired = after.manager.acquire(
-      { owner: 'u', worker: 'w', waitMs: 60_000 },
-      { signal: AbortSignal.timeout(30_000) },
-    )
-    expect(await rig.done(acquired)).toMatchObject({ outcome: 'granted' })
-    expect(rig.clock.now() - since).toBeLessThanOrEqual(2000)
-    // One for the machine that is in use now: the minimum is idle beyond it.
-    expect(kinds(after, 'vm.requested'), 'machines that wait for a check are not replaced').toBeLessThanOrEqual(1)
-  })
+  const CHECK_MS = 100
+  const AT_ONCE = 32
+
+  test.each(['in good order', 'by kill -9'] as const)(
+    'C7 restart %s with 1,000 ready machines: the first is handed out within 2 s, all are checked again, the longest unused first',
+    async (how) => {
+      const checked: string[] = []
+      await using rig = new PoolRig({
+        groups: [{ id: 'g', maxTotal: 0, maxSpawns: 0, dirtyPolicy: 'reset' }],
+        labels: [labelOptions({ label: 'g', minReady: 1000 })],
+        cloud: { latency: { resetMs: 10 } },
+        check: async ({ name }, { signal }) => {
+          checked.push(name)
+          await rig.clock.sleep(CHECK_MS, { signal })
+          return { passed: true, reason: '' }
+        },
+      })
+      const before = await rig.process()
+      await rig.until('1,000 are ready', async () => (await count(before, rig, 'ready')) === 1000)
+      // Some have been used since, one after the other: these are the last to be looked at again.
+      for (let use = 0; use < 20; use += 1) {
+        const input = { owner: `u${use}`, worker: 'w' }
+        const used = await before.manager.acquire(input, { signal: AbortSignal.timeout(30_000) })
+        const lease = used.outcome === 'granted' ? used.leases[0]! : undefined
+        await before.manager.release({ name: lease!.vm.name, token: lease!.token })
+        await rig.clock.advance(20)
+      }
+      // The twenty that were in use had others made beside them.
+      const all = async () => (await before.store.list({ limit: 2000 })).vms
+      await rig.until('all are ready', async () => (await all()).every(({ state }) => state === 'ready'))
+      const machines = new Map((await all()).map((vm) => [vm.name, vm]))
+      if (how === 'by kill -9') before.kill()
+      else await rig.done(before.master.stop({ timeoutMs: 1000 }))
+      await rig.clock.advance(10_000)
+      checked.length = 0
+
+      const since = rig.clock.now()
+      const after = await rig.process()
+      const wish = { owner: 'u', worker: 'w', waitMs: 60_000 }
+      const acquired = after.manager.acquire(wish, { signal: AbortSignal.timeout(60_000) })
+      let first: number | undefined
+      acquired.then(
+        () => (first = rig.clock.now()),
+        () => undefined,
+      )
+      await rig.until('the first is handed out', () => first !== undefined, 60_000, 10)
+      expect(first! - since).toBeLessThanOrEqual(2000)
+      const granted = await acquired
+      const [lease] = granted.outcome === 'granted' ? granted.leases : []
+      const startedAt = (await after.store.serverStartedAt())!
+      expect(startedAt).toBeGreaterThanOrEqual(since)
+      expect(machines.size).toBeGreaterThanOrEqual(1000)
+      expect(lease!.vm.checkPassedAt, 'it was looked at since').toBeGreaterThan(startedAt)
+      const again = (): string[] => [...new Set(checked)].filter((name) => machines.has(name))
+      await rig.until('all were looked at', () => again().length === machines.size, 60_000, 10)
+      expect(rig.clock.now() - since, 'as many at once as may be').toBeLessThanOrEqual(
+        2000 + (1000 / AT_ONCE) * CHECK_MS,
+      )
+      const inOrder = again().map((name) => machines.get(name)!)
+      const unusedSince = inOrder.map(({ lastRelease, createdAt }) => lastRelease ?? createdAt)
+      expect(unusedSince).toEqual(unusedSince.toSorted((a, b) => a - b))
+      expect(inOrder.filter(({ lastRelease }) => lastRelease !== null).length).toBeGreaterThan(10)
+      // One for the machine that is in use now: the minimum is idle beyond it.
+      expect(kinds(after, 'vm.requested'), 'machines that wait for a check are not replaced').toBeLessThanOrEqual(1)
+    },
+    60_000,
+  )
 
   test('C7 no more checks run at one time than allowed', async () => {
     let running = 0

@@ -4,7 +4,7 @@ import type { Logger } from '../core/logging.ts'
 import type { TaskGroup } from '../core/task-group.ts'
 import type { ChangeWatch } from './change-watch.ts'
 import type { ChangeKind, PoolNews } from './change.ts'
-import { PoolCycle, type MasterListener, type MasterPlan } from './cycle.ts'
+import { PoolCycle, type MasterListener, type MasterPlan, type OpeningStep } from './cycle.ts'
 import { Leadership, type LeadershipOptions, type Term } from './leadership.ts'
 import type { PoolStore } from './store.ts'
 import type { Checker } from './workers/checker.ts'
@@ -50,6 +50,7 @@ export interface MasterDeps {
   readonly terminator: Terminator
   readonly plan: () => MasterPlan
   readonly duties: readonly MasterDuty[]
+  readonly openings?: readonly OpeningStep[] | undefined
   readonly listener?: MasterListener | undefined
 }
 
@@ -146,9 +147,17 @@ export class PoolMaster {
   }
 
   async #lead(tasks: TaskGroup, term: Term): Promise<void> {
-    const { listener, duties } = this.#deps
+    const { listener, duties, spawner } = this.#deps
     listener?.leading?.(true)
-    term.signal.addEventListener('abort', () => listener?.leading?.(false), { once: true })
+    term.signal.addEventListener(
+      'abort',
+      () => {
+        listener?.leading?.(false)
+        // Another leader goes on with the machines that are being made, within limits that know nothing of us.
+        if (!this.#stopping.signal.aborted) spawner.jobs.cancelAll(term.signal.reason)
+      },
+      { once: true },
+    )
     const run = async (name: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> => {
       await tasks.spawn(name, async (stopAll) => {
         const signal = AbortSignal.any([stopAll, term.signal, this.#stopping.signal])

@@ -6,6 +6,7 @@ import type { Random } from '../core/random.ts'
 import type { TaskGroup } from '../core/task-group.ts'
 import { ChangeWatch } from './change-watch.ts'
 import type { CheckOutcome } from './check/index.ts'
+import type { ProviderCandidate } from './choose-provider.ts'
 import type { MasterRules } from './decide/snapshot.ts'
 import type { DrainMode, VmDescriptor } from './descriptor.ts'
 import { PoolDesk } from './desk.ts'
@@ -17,12 +18,14 @@ import { PoolOperator } from './operator.ts'
 import type { LabelOptions, PoolConfiguration } from './options.ts'
 import { DemandRecorder } from './forecast/demand-recorder.ts'
 import { findMachines } from './pick-machines.ts'
+import { ProviderMemory } from './provider-memory.ts'
 import type { ProviderFleet } from './provider/fleet.ts'
 import { reconcile, type ReconcileOptions, type ReconcileReport } from './reconcile/index.ts'
-import { tellReconcile } from './tell-reconcile.ts'
+import { ReconcileTeller } from './tell-reconcile.ts'
 import type { PoolSetup } from './setup.ts'
 import { ACTIVE_STATES } from './state.ts'
 import type { PoolStore } from './store.ts'
+import { unservedMachines, unservedText } from './unserved-machines.ts'
 import { Waiters } from './waiters.ts'
 import { Checker, checkOnce, type CheckerOptions } from './workers/checker.ts'
 import { Spawner, type SpawnerOptions } from './workers/spawner.ts'
@@ -64,6 +67,9 @@ const FIRST_RECONCILE_MS = 15_000
 /** How often what operators said of providers is looked up, in milliseconds. */
 const MARKS_PERIOD_MS = 5000
 
+/** How often what is known of providers is kept, in milliseconds. */
+const PROVIDERS_PERIOD_MS = 1000
+
 /** How often what was learnt of the demand is kept, in milliseconds. */
 const DEMAND_PERIOD_MS = 900_000
 
@@ -81,10 +87,12 @@ export class NativePool {
   readonly master: PoolMaster
   readonly #parts: NativePoolParts
   readonly #marks: OperatorMarks
+  readonly #providers: ProviderMemory
   readonly #waiters: Waiters
   readonly #spawner: Spawner
   readonly #enabledSince = new Map<string, number>()
   readonly #demand = new DemandRecorder()
+  readonly #reconciled: ReconcileTeller
   #settings: PoolSettings
   #leads = false
 
@@ -92,7 +100,9 @@ export class NativePool {
     const { store, clock, fleet, metrics } = parts
     this.#parts = parts
     this.#settings = settings
+    this.#reconciled = new ReconcileTeller(parts)
     this.#marks = new OperatorMarks(store)
+    this.#providers = new ProviderMemory(store)
     this.watch = new ChangeWatch(parts)
     this.#waiters = new Waiters(this.watch)
     this.manager = new PoolManager({ ...parts, waiters: this.#waiters, handOver: this.#handOver.bind(this) })
@@ -106,9 +116,10 @@ export class NativePool {
         watch: this.watch,
         spawner: this.#spawner,
         checker: new Checker({ ...parts, setup }, options.checker),
-        terminator: new Terminator(parts, options.terminator),
+        terminator: new Terminator({ ...parts, making: this.#spawner.jobs }, options.terminator),
         plan: () => ({ ...this.#settings, configuration: async () => await this.#configuration() }),
         duties: this.#duties(),
+        openings: [{ name: 'recall_providers', run: async () => await this.#providers.takeOver(fleet) }],
         listener: {
           step: metrics.step.bind(metrics),
           leading: (leads) => this.#lead(leads),
@@ -148,6 +159,7 @@ export class NativePool {
     const { tasks, metrics, fleet } = this.#parts
     // Before the first cycle, so that nothing is made where it should not be.
     await this.#marks.apply(fleet, this.#enabledSince)
+    await this.#warnOfUnserved()
     // The very first start: clients may come before anybody leads. Later on the leader's rules hold.
     if ((await this.#parts.store.configuration()).groups.length === 0) await this.#configure()
     if (this.#settings.forecast) await this.#demand.load(this.#parts.store, this.#settings.labels)
@@ -200,6 +212,12 @@ export class NativePool {
     this.master.poke()
   }
 
+  /** How the providers do, as the process that leads knows it. */
+  async providers(): Promise<readonly ProviderCandidate[]> {
+    if (!this.#leads) await this.#providers.follow(this.#parts.fleet)
+    return this.desk.providers()
+  }
+
   /** Compares the records with what the providers show, on an operator's word. */
   async reconcile(run: {
     readonly signal: AbortSignal
@@ -224,6 +242,11 @@ export class NativePool {
         run: async () => await this.#marks.apply(this.#parts.fleet, this.#enabledSince),
       },
       {
+        name: 'keep_providers',
+        periodMs: () => PROVIDERS_PERIOD_MS,
+        run: async () => await this.#providers.keep(this.#parts.fleet),
+      },
+      {
         name: 'keep_demand',
         periodMs: () => DEMAND_PERIOD_MS,
         run: async () => {
@@ -234,11 +257,21 @@ export class NativePool {
   }
 
   async #reconcile(run: Parameters<typeof reconcile>[1]): Promise<ReconcileReport> {
-    const { store, clock, fleet, metrics, logger } = this.#parts
+    const { store, clock, fleet } = this.#parts
     const options = this.#settings.reconcile
     const report = await reconcile({ store, clock, providers: fleet.providers, options }, run)
-    tellReconcile(report, { metrics, logger })
+    this.#reconciled.tell(report)
     return report
+  }
+
+  /** Machines whose provider is gone from the configuration are not handed out and not destroyed: somebody has to know. */
+  async #warnOfUnserved(): Promise<void> {
+    for (const [provider, names] of await unservedMachines(this.#parts.store, this.#parts.fleet)) {
+      this.#parts.logger.warn(
+        { provider, machines: names.length, some: names.slice(0, 10) },
+        unservedText(provider, names),
+      )
+    }
   }
 
   async #handOver(vm: VmDescriptor, signal: AbortSignal): Promise<CheckOutcome | null> {

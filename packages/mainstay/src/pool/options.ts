@@ -76,6 +76,8 @@ export interface GroupRules {
   readonly maxHoldMs: number
   /** Set while the whole group is drained. */
   readonly draining: DrainMode | null
+  /** Set once the group is gone from the configuration: it is drained then too, and nobody can undo that but by writing it there. */
+  readonly retired: boolean
 
   /** A machine older than this is replaced. */
   readonly maxAgeMs: number
@@ -116,6 +118,7 @@ export const DEFAULT_GROUP_RULES: Omit<GroupRules, 'id'> = {
   terminatingTimeoutMs: 600_000,
   maxHoldMs: 86_400_000,
   draining: null,
+  retired: false,
   maxAgeMs: 0,
   maxUses: 0,
   maxReadyAgeMs: 0,

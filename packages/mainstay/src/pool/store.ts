@@ -191,7 +191,10 @@ export interface GroupCounts {
   readonly states: VmCounts
   /** Ready, clean and checked recently enough to be handed out. */
   readonly free: number
-  /** Ready and clean, also those whose last check is too old or from before the server start: they need no replacement. */
+  /**
+   * Ready and clean, also those whose last check is too old or from before the server start: they need no replacement. Not those
+   * that served their uses: nobody gets them any more.
+   */
   readonly clean: number
   /** Requests that wait and would take a machine of the group. */
   readonly waiting: number
@@ -213,11 +216,11 @@ export interface VmPage {
   readonly cursor: string | null
 }
 
-/** A record that lost a part (C19). */
+/** A record that lost a part, or that the indexes place elsewhere than it says itself (C19). */
 export interface PartialRecord {
   readonly name: string
   readonly group: string | null
-  readonly missing: readonly ('hash' | 'set entry' | 'vm_ip' | 'group' | 'state')[]
+  readonly missing: readonly ('hash' | 'set entry' | 'vm_ip' | 'group' | 'state' | 'index')[]
   readonly firstSeenAt: number
 }
 
@@ -291,6 +294,11 @@ export interface PoolStore extends AsyncDisposable {
   }>
   /** @throws PoolRequestNotFoundError, PoolRequestEndedError */
   cancel(input: At & { readonly id: string; readonly reason: string }): Promise<Changed>
+  /**
+   * Forgets that a request was granted, when it holds nothing (any more), so that it may be asked again under its id. Does
+   * nothing to one that waits, was ended, holds machines or is unknown.
+   */
+  forgetGrant(input: At & { readonly id: string }): Promise<Changed>
   /** Changes the priority, or moves it ahead of another request of its owner. @throws as `cancel` */
   reorder(input: At & { readonly id: string; readonly priority?: number; readonly ahead?: string }): Promise<Changed>
   /** Ends requests that waited too long and forgets old ones. */

@@ -1,31 +1,72 @@
+import { toJson } from '../core/json.ts'
 import type { Logger } from '../core/logging.ts'
 import type { PoolMetrics } from './metrics.ts'
-import type { ReconcileReport } from './reconcile/index.ts'
+import type { ReconcileDecision, ReconcileReport } from './reconcile/index.ts'
 
-/** Says in the log and in the metrics what a comparison with the providers came to. Source: vm-pool.md C10, C16. */
-export function tellReconcile(
-  report: ReconcileReport,
-  { metrics, logger }: { readonly metrics: PoolMetrics; readonly logger: Logger },
-): void {
-  for (const decision of report.decisions) {
-    const provider = 'provider' in decision ? decision.provider : ''
-    if (decision.decide === 'skip_provider') {
-      metrics.reconcileSkipped(provider)
-      logger.warn({ provider }, `The machines of ${provider} were not compared: ${decision.because}`)
-    } else if (decision.decide === 'hold_back') {
-      metrics.leak(provider, decision.what, 'held back')
-      logger.error(
-        { provider, ids: decision.ids },
-        `${decision.ids.length} ${decision.what} at ${provider} are more than the ${decision.limit} that one pass may do ` +
-          'away with. Look at them, and confirm them with "mainstay pool reconcile --confirm".',
+/**
+ * Says in the log and in the metrics what comparisons with the providers came to. What is only reported, and so found again by
+ * every comparison, is said once for as long as it lasts.
+ *
+ * Source: vm-pool.md C10, C16.
+ */
+export class ReconcileTeller {
+  readonly #metrics: Pick<PoolMetrics, 'leak' | 'reconcileSkipped'>
+  readonly #logger: Logger
+  #reported: ReadonlySet<string> = new Set()
+
+  constructor(parts: { readonly metrics: Pick<PoolMetrics, 'leak' | 'reconcileSkipped'>; readonly logger: Logger }) {
+    this.#metrics = parts.metrics
+    this.#logger = parts.logger
+  }
+
+  tell(report: ReconcileReport): void {
+    const reported = new Set<string>()
+    for (const decision of report.decisions) {
+      if (decision.decide === 'report_machine') {
+        const { provider, machine, because } = decision
+        const key = toJson([provider, machine.providerId, because])
+        if (!this.#reported.has(key)) this.#tellReported(decision)
+        reported.add(key)
+      } else {
+        this.#tellDecision(decision)
+      }
+    }
+    this.#reported = reported
+    for (const { decision, outcome, because } of report.carriedOut) {
+      this.#metrics.leak('provider' in decision ? decision.provider : '', decision.decide, outcome)
+      this.#logger.info(
+        { ...decision, outcome, found: 'because' in decision ? decision.because : null, because },
+        `The reconciler: ${decision.decide.replaceAll('_', ' ')}, ${outcome}`,
       )
     }
   }
-  for (const { decision, outcome, because } of report.carriedOut) {
-    metrics.leak('provider' in decision ? decision.provider : '', decision.decide, outcome)
-    logger.info(
-      { ...decision, outcome, because },
-      `The reconciler: ${decision.decide.replaceAll('_', ' ')}, ${outcome}`,
+
+  #tellReported({ provider, machine, because }: Extract<ReconcileDecision, { decide: 'report_machine' }>): void {
+    const { providerId, tags } = machine
+    this.#metrics.leak(provider, because, 'reported')
+    const what = `The machine ${providerId} (${tags?.vmName ?? machine.name}) at ${provider}`
+    this.#logger.error(
+      { provider, providerId, vm: tags?.vmName ?? machine.name, found: because },
+      because === 'claimed'
+        ? `${what} has the name of a machine of another provider, and may be that very one: it is left alone. Two providers ` +
+            'that see one account must list different machines; a provider that was renamed needs its old name back.'
+        : `${what} is left over (${because}) and only reported.`,
     )
+  }
+
+  #tellDecision(decision: ReconcileDecision): void {
+    if (decision.decide === 'skip_provider') {
+      const { provider, because } = decision
+      this.#metrics.reconcileSkipped(provider)
+      this.#logger.warn({ provider }, `The machines of ${provider} were not compared: ${because}`)
+    } else if (decision.decide === 'hold_back') {
+      const { provider, what, ids, limit } = decision
+      this.#metrics.leak(provider, what, 'held back')
+      this.#logger.error(
+        { provider, ids },
+        `${ids.length} ${what} at ${provider} are more than the ${limit} that one pass may do away with. Look at them, and ` +
+          'confirm them with "mainstay pool reconcile --confirm".',
+      )
+    }
   }
 }

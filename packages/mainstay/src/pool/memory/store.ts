@@ -1,4 +1,5 @@
 import { SystemIds, type Ids } from '../../core/ids.ts'
+import { ChangeHub } from '../change-hub.ts'
 import type { PoolStore } from '../store.ts'
 import { openTablePool } from '../tables/open-table-pool.ts'
 import type { PoolTables } from '../transitions/tables.ts'
@@ -7,6 +8,7 @@ import { MemoryTables } from './memory-tables.ts'
 /** What the pool remembers; several stores on the same memory are as several processes on the same database. */
 export class PoolMemory {
   readonly tables = new MemoryTables()
+  readonly hub = new ChangeHub()
   #last: Promise<unknown> = Promise.resolve()
 
   /** One at a time, in the order in which they came. */
@@ -25,6 +27,7 @@ export function openMemoryPool({
   return openTablePool({
     kind: 'memory',
     ids,
+    hub: memory.hub,
     reads: memory.tables,
     transact: async (work) => await memory.alone(work),
     reindex: async (after, limit) => await memory.alone(async () => await memory.tables.reindex(after, limit)),

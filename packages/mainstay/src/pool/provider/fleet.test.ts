@@ -58,6 +58,17 @@ describe('several providers (C11)', () => {
     expect(probes.length).toBeLessThan(20)
   })
 
+  test.each(['transient', 'quota'] as const)(
+    'C11 a machine that is not wanted any more and fails with %s says nothing about its provider, and no other is asked',
+    async (fault) => {
+      const { clouds, fleet, create, attempts } = lab()
+      clouds[0]!.faults.order('create', fault, { times: 1 })
+      await expect(create({ stillWanted: async () => false })).rejects.toMatchObject({ class: fault })
+      expect(fleet.candidates()[0]!.health).toMatchObject({ failuresInRow: 0, opens: 0, successRate: 1 })
+      expect(attempts).toEqual([])
+    },
+  )
+
   test('C11 the first is used again once its probe succeeded', async () => {
     const { clock, clouds, create } = lab()
     clouds[0]!.setLimits({ machines: 0 })

@@ -80,6 +80,11 @@ export interface FleetRequest {
   readonly first?: string | null
   /** Called before each attempt, so that the record says where to look. */
   readonly onAttempt?: (provider: string) => Promise<void>
+  /**
+   * Asked after an attempt that failed: whether the machine is to be made at all, by now. The failure of one that we ended
+   * ourselves says nothing about the provider, at which its parts disappeared one by one.
+   */
+  readonly stillWanted?: () => Promise<boolean>
 }
 
 /** Failures after which nothing was made, and another provider may do better at once. */
@@ -116,6 +121,14 @@ export class ProviderFleet {
     return this.#members.get(name)?.provider
   }
 
+  /**
+   * Whether a machine's provider is one of these, or nobody's: one that was adopted without a provider is somebody else's. Of a
+   * machine whose provider is not configured (any more) nothing can be learnt, and it cannot be destroyed.
+   */
+  serves({ provider }: { readonly provider: string | null }): boolean {
+    return provider === null || this.#members.has(provider)
+  }
+
   /** All members with their health, or those of these names; for choosing, showing and explaining. */
   candidates(names: readonly string[] = [...this.#members.keys()]): ProviderCandidate[] {
     return names.flatMap((name) => {
@@ -146,7 +159,7 @@ export class ProviderFleet {
    */
   async create(
     request: CreateRequest,
-    { providers, first = null, onAttempt }: FleetRequest,
+    { providers, first = null, onAttempt, stillWanted = async () => true }: FleetRequest,
   ): Promise<{ readonly machine: CreatedMachine; readonly provider: string }> {
     const tried = new Set<string>()
     let refused: unknown
@@ -163,8 +176,10 @@ export class ProviderFleet {
         await onAttempt?.(provider)
         return { machine: await this.#attempt(provider, { probe, startedAt }, request), provider }
       } catch (error) {
-        this.#judge(error, { provider, probe, startedAt }, request)
-        if (!(error instanceof ProviderError) || !ELSEWHERE.has(error.class)) throw error
+        const failure = failureOf(error, request.signal)
+        const wanted = failure === null || (await stillWanted())
+        this.#judge(wanted ? failure : null, { provider, probe, startedAt }, request)
+        if (!wanted || !(error instanceof ProviderError) || !ELSEWHERE.has(error.class)) throw error
         refused = error
       }
       tried.add(provider)
@@ -178,6 +193,16 @@ export class ProviderFleet {
   setDraining(name: string, draining: boolean): void {
     if (draining) this.#draining.add(name)
     else this.#draining.delete(name)
+  }
+
+  /** What is known of those that were asked, for keeping it. */
+  known(): { readonly name: string; readonly health: ProviderHealth }[] {
+    return [...this.#health].map(([name, health]) => ({ name, health }))
+  }
+
+  /** Goes by what was kept of a provider from now on. */
+  recall(name: string, health: ProviderHealth): void {
+    this.#health.set(name, health)
   }
 
   /** Lets a provider be asked again at once: its credentials are repaired, or a person wants to know. */
@@ -204,10 +229,9 @@ export class ProviderFleet {
     return machine
   }
 
-  /** Remembers what an error says about the provider. */
-  #judge(error: unknown, { provider, probe, startedAt }: Attempt, { name: machine, signal }: CreateRequest): void {
+  /** Remembers what a failure says about the provider; null for none of its doing. */
+  #judge(failure: Failure | null, { provider, probe, startedAt }: Attempt, { name: machine }: CreateRequest): void {
     const before = this.#healthOf(provider)
-    const failure = failureOf(error, signal)
     if (failure === null) {
       this.#health.set(provider, attemptAbandoned(before))
       return

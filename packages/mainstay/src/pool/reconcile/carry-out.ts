@@ -5,7 +5,7 @@ import type { VmDescriptor } from '../descriptor.ts'
 import type { Machine, MachineRef, Provider } from '../provider/provider.ts'
 import type { PoolStore } from '../store.ts'
 import { beyondUseBecause } from './decide-reconcile.ts'
-import type { ReconcileDecision } from './decision.ts'
+import type { Leak, ReconcileDecision } from './decision.ts'
 import type { ReconcileOptions } from './options.ts'
 
 /** What became of one decision. */
@@ -58,7 +58,7 @@ type Act = (signal: AbortSignal) => Promise<string | null>
 function actFor(decision: ReconcileDecision, doer: ReconcileDoer): Act | null {
   switch (decision.decide) {
     case 'destroy_machine':
-      return async (signal) => await destroyMachine(providerOf(decision, doer), decision.machine, doer, signal)
+      return async (signal) => await destroyMachine(providerOf(decision, doer), decision, doer, signal)
     case 'destroy_resource':
       return async (signal) => {
         await providerOf(decision, doer).destroyResource(decision.resource, { signal })
@@ -82,13 +82,18 @@ function actFor(decision: ReconcileDecision, doer: ReconcileDoer): Act | null {
 
 async function destroyMachine(
   provider: Provider,
-  machine: Machine,
-  { store }: ReconcileDoer,
+  { machine, because }: { readonly machine: Machine; readonly because: Leak },
+  { store, providers }: ReconcileDoer,
   signal: AbortSignal,
 ): Promise<string | null> {
   const { name, providerId, address, data } = machine
   const record = await store.get(machine.tags!.vmName)
-  if (record !== null && means(record, provider, providerId)) return 'a record knows it by now'
+  if (record !== null) {
+    if (because !== 'duplicate' || means(record, provider, providerId)) return 'a record knows it by now'
+    if (!(await hasItsOwn(record, { provider, providerId, providers, signal }))) {
+      return `its record is of provider ${record.provider}, which does not show that it means another machine`
+    }
+  }
   const seen = await provider.describe({ name, providerId }, { signal })
   if (seen === undefined) return 'it is gone by now'
   await provider.destroy({ name, providerId, address, data }, { signal })
@@ -153,6 +158,27 @@ function refOf({ name, providerId, ip, group, providerData }: VmDescriptor): Mac
 function means(record: VmDescriptor, { name }: Provider, providerId: string): boolean {
   const here = record.provider === null || record.provider === name
   return here && (record.providerId === null || record.providerId === providerId)
+}
+
+/** Whether the provider of a record shows, now, a machine of its own that is not the one in question. */
+async function hasItsOwn(
+  record: VmDescriptor,
+  {
+    provider,
+    providerId,
+    providers,
+    signal,
+  }: {
+    readonly provider: Provider
+    readonly providerId: string
+    readonly providers: ReadonlyMap<string, Provider>
+    readonly signal: AbortSignal
+  },
+): Promise<boolean> {
+  if (record.provider === null || record.provider === provider.name) return true
+  const home = providers.get(record.provider)
+  if (home === undefined || record.providerId === null || record.providerId === providerId) return false
+  return (await home.describe(refOf(record), { signal })) !== undefined
 }
 
 function isBeingMade({ state }: VmDescriptor): boolean {

@@ -118,10 +118,40 @@ describe('machines that nobody knows (C10)', () => {
     expect(words(decide([vm('x')], listed))).toEqual(['destroy_machine second duplicate'])
   })
 
-  test('are duplicates also when the record means a machine of another provider', () => {
-    expect(words(decide([vm('x', { provider: 'b' })], listing([machine('x')])))).toEqual([
-      'destroy_machine id-x duplicate',
-    ])
+  describe('C10 and have the name of a record of another provider', () => {
+    const record = (state: KnownVm['state'] = 'in_use') => vm('x', { provider: 'b', providerId: 'id-b', state })
+    const other = (machines: readonly Machine[]): Listing => ({ ...listing(machines), provider: 'b' })
+    const own = { ...machine('x', { id: 'id-b' }), address: '10.0.0.2' }
+
+    test.each(VM_STATES)('are never ended on the word of a provider that cannot know: %s', (state) => {
+      // The other one is not configured any more, or was renamed.
+      expect(words(decide([record(state)], listing([machine('x')])))).toEqual(['report_machine id-x claimed'])
+      // It cannot be asked.
+      const failed: Listing = { provider: 'b', installation: 'ours', outcome: { failure: 'down' } }
+      expect(words(decide([record(state)], [listing([machine('x')]), failed]))).toContain('report_machine id-x claimed')
+    })
+
+    test.each([
+      ['has none of its own', [], ['lost x', 'report_machine id-x claimed']],
+      ['sees the same two', [own, machine('x')], ['destroy_machine id-x duplicate', 'report_machine id-x claimed']],
+    ] as const)('are only reported where that provider %s', (_what, there, expected) => {
+      const decided = words(decide([record()], [listing([machine('x')]), other(there)]))
+      expect(decided.toSorted()).toEqual(expected)
+    })
+
+    test('are one machine that two providers list, and stay', () => {
+      const shared = machine('x', { id: 'id-b' })
+      const decided = words(decide([record()], [listing([shared]), other([shared])]))
+      expect(decided).toEqual(['report_machine id-b claimed'])
+      // The same under two identifiers: its address gives it away.
+      const twice = words(decide([record()], [listing([machine('x')]), other([machine('x', { id: 'id-b' })])]))
+      expect(twice).toEqual(['report_machine id-x claimed'])
+    })
+
+    test('are duplicates when that provider shows the one that is meant, and it is another', () => {
+      const decided = words(decide([record()], [listing([machine('x')]), other([own])]))
+      expect(decided).toEqual(['destroy_machine id-x duplicate'])
+    })
   })
 
   test('are never guessed at: of two that could be the one, none is touched', () => {

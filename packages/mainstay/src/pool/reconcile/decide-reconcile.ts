@@ -32,6 +32,8 @@ type Limits = Pick<ReconcileOptions, 'graceMs' | 'settleMs' | 'mode' | 'maxLeakD
  * Compares what we know with what the providers show.
  *
  * - unknown, and older than the grace: a leak. Destroyed, or reported.
+ * - known by a record of another provider: a leak only if that provider, in the same look, shows the machine that the record
+ *   means, and it is not this one. Else only reported: two providers may see one account, or one may have been renamed.
  * - known, and not there: lost. What was to be destroyed is gone.
  * - known, and in error or stopped by itself: to be destroyed. Not one that somebody holds to look into it.
  * - without our tag: not looked at. A provider that could not list: nothing is decided about it.
@@ -43,14 +45,13 @@ type Limits = Pick<ReconcileOptions, 'graceMs' | 'settleMs' | 'mode' | 'maxLeakD
  */
 export function decideReconcile(input: ReconcileInput, options: Limits): ReconcileDecision[] {
   const { known, listings, partial, now } = input
+  const views = listings.flatMap((listing) => viewOf(listing, known))
   return [
-    ...listings.flatMap((listing): ReconcileDecision[] => {
-      const { provider, outcome } = listing
-      if ('failure' in outcome) return [{ decide: 'skip_provider', provider, because: outcome.failure }]
-      const machines = outcome.machines.filter(({ tags }) => tags?.installation === listing.installation)
-      const resources = (outcome.resources ?? []).filter(({ tags }) => tags?.installation === listing.installation)
-      const matched = matchMachines({ provider, known, machines })
-      const scene: Scene = { ...input, provider, machines, resources, matched, confirmed: input.confirmed ?? NOTHING }
+    ...listings.flatMap(({ provider, outcome }): ReconcileDecision[] =>
+      'failure' in outcome ? [{ decide: 'skip_provider', provider, because: outcome.failure }] : [],
+    ),
+    ...views.flatMap((view): ReconcileDecision[] => {
+      const scene: Scene = { ...input, ...view, views, confirmed: input.confirmed ?? NOTHING }
       return [
         ...leakedMachines(scene, options),
         ...leakedResources(scene, options),
@@ -62,12 +63,25 @@ export function decideReconcile(input: ReconcileInput, options: Limits): Reconci
   ]
 }
 
-interface Scene extends ReconcileInput {
+/** What one provider showed, beside what we know. */
+interface View {
   readonly provider: string
   /** Ours only. */
   readonly machines: readonly Machine[]
   readonly resources: readonly ProviderResource[]
   readonly matched: Matched
+}
+
+function viewOf({ provider, installation, outcome }: Listing, known: readonly KnownVm[]): View[] {
+  if ('failure' in outcome) return []
+  const machines = outcome.machines.filter(({ tags }) => tags?.installation === installation)
+  const resources = (outcome.resources ?? []).filter(({ tags }) => tags?.installation === installation)
+  return [{ provider, machines, resources, matched: matchMachines({ provider, known, machines }) }]
+}
+
+interface Scene extends ReconcileInput, View {
+  /** Of all providers that could be asked. */
+  readonly views: readonly View[]
   readonly confirmed: ReadonlySet<string>
 }
 
@@ -75,19 +89,24 @@ const NOTHING: ReadonlySet<string> = new Set()
 
 function leakedMachines(scene: Scene, options: Limits): ReconcileDecision[] {
   const { provider, machines, known, partial, matched, now } = scene
-  const names = new Set(known.map(({ name }) => name.toLowerCase()))
+  const recordsOf = Map.groupBy(known, (vm) => vm.name.toLowerCase())
   const unreadable = new Set(partial.map(({ name }) => name.toLowerCase()))
   const leaks = machines.flatMap((machine): { machine: Machine; because: Leak }[] => {
     const { tags, status } = machine
     const name = tags!.vmName.toLowerCase()
     if (matched.owners.has(machine) || status === 'deleting' || unreadable.has(name)) return []
     const ageMs = now - tags!.createdAt
-    if (names.has(name)) return ageMs > options.graceMs ? [{ machine, because: 'duplicate' }] : []
+    const records = recordsOf.get(name)
+    if (records !== undefined) {
+      const elsewhere = records.some((vm) => !isAnother(machine, vm, scene))
+      return ageMs > options.graceMs ? [{ machine, because: elsewhere ? 'claimed' : 'duplicate' }] : []
+    }
     if (status === 'error') return ageMs > options.settleMs ? [{ machine, because: 'error' }] : []
     return ageMs > options.graceMs ? [{ machine, because: 'unknown' }] : []
   })
-  const { report = [], destroy = [] } = Object.groupBy(leaks, ({ machine }) => {
-    return options.mode === 'report' || matched.unclear.has(machine) ? 'report' : 'destroy'
+  const { report = [], destroy = [] } = Object.groupBy(leaks, ({ machine, because }) => {
+    const doubtful = because === 'claimed' || matched.unclear.has(machine)
+    return options.mode === 'report' || doubtful ? 'report' : 'destroy'
   })
   return [
     ...report.map((leak) => ({ decide: 'report_machine' as const, provider, ...leak })),
@@ -100,6 +119,20 @@ function leakedMachines(scene: Scene, options: Limits): ReconcileDecision[] {
       })),
     }),
   ]
+}
+
+/**
+ * Whether a machine is certainly not the one that a record of its name means. Of its own provider that has been matched
+ * already. Another provider must show that it has the one that is meant, under another identifier and address, and must not
+ * see this one: two providers that see the same machines say nothing about whose they are.
+ */
+function isAnother(machine: Machine, vm: KnownVm, { provider, views }: Scene): boolean {
+  if (vm.provider === null || vm.provider === provider) return true
+  const home = views.find((view) => view.provider === vm.provider)
+  const meant = home?.matched.machineOf.get(vm)
+  if (home === undefined || meant === undefined || vm.providerId !== meant.providerId) return false
+  if (meant.address !== null && meant.address === machine.address) return false
+  return !home.machines.some(({ providerId }) => providerId === machine.providerId)
 }
 
 /** Those whose machine is neither known nor there. */
@@ -199,6 +232,7 @@ function unlessTooMany(
 }
 
 function partialRecord({ name: vm, missing: lacks, firstSeenAt }: PartialRecord, now: number, options: Limits) {
-  const due = now - firstSeenAt > options.graceMs
+  // A wrong index keeps others from their machines, and what it should say is known: there is nothing to wait for.
+  const due = now - firstSeenAt > options.graceMs || lacks.every((part) => part === 'index')
   return { decide: due ? ('repair_record' as const) : ('report_record' as const), vm, missing: lacks }
 }

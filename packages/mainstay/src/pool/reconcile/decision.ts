@@ -35,9 +35,11 @@ export type ReconcileDecision =
 
 /**
  * - `unknown`: no record has its name
- * - `duplicate`: the record that has its name means another machine
+ * - `duplicate`: the record that has its name means another machine, which is there
+ * - `claimed`: the record that has its name is of another provider, and nothing shows that it means another machine; it may
+ *   be the very one. It is only ever reported
  * - `error`: no record has its name and its provider gave it up
  */
-export type Leak = 'unknown' | 'duplicate' | 'error'
+export type Leak = 'unknown' | 'duplicate' | 'claimed' | 'error'
 
 export type HeldBack = 'leaked machines' | 'leaked resources' | 'lost machines' | 'machines in error'

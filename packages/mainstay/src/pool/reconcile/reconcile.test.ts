@@ -21,6 +21,8 @@ async function lab() {
   await store.configure({ pool: poolRules(), groups: [groupRules({ id: 'g', maxTotal: 0 })] }, { fence: null })
   const cloud = new SimulatedCloud({ clock, resources: ['volume', 'address'] })
   const provider = new SimulatedProvider({ name: 'sim', installation: 'ours', cloud })
+  /** Those that are asked; `provider` alone unless a test says otherwise. */
+  const providers: Provider[] = [provider]
   const tags = (vmName: string, change: Partial<MachineTags> = {}): MachineTags => {
     return { installation: 'ours', pool: 'g', vmName, createdAt: clock.now(), ...change }
   }
@@ -34,7 +36,7 @@ async function lab() {
     options: Partial<ReconcileOptions> = {},
     how: Partial<ReconcileRun> = {},
   ): Promise<ReconcileReport> {
-    const parts = { store, clock, options, providers: [provider as Provider] }
+    const parts = { store, clock, options, providers }
     return await driven(clock, reconcile(parts, { signal: new AbortController().signal, fence: null, ...how }))
   }
   const names = (): string[] => cloud.machines().map(({ name }) => name)
@@ -42,7 +44,7 @@ async function lab() {
     const { vms } = await store.list({ limit: 1000 })
     return Object.fromEntries(vms.map(({ name, state }) => [name, state]))
   }
-  return { clock, store, cloud, provider, tags, known, run, names, records }
+  return { clock, store, cloud, provider, providers, tags, known, run, names, records }
 }
 
 const times = (count: number, prefix: string) => Array.from({ length: count }, (_, index) => `${prefix}-${index}`)
@@ -184,6 +186,25 @@ describe('a pass over records and machines (C10)', () => {
     await store.addVm({ ...record, now: clock.now(), fence: null })
     expect(outcomes(await adopting)).toEqual(['destroy_machine: not_needed: a record knows it by now'])
     expect(names()).toEqual(['late'])
+  })
+
+  test('C10 a machine of another provider is left, also when that provider is gone by the time of the act', async () => {
+    const { clock, store, cloud, providers, tags, known, run, names } = await lab()
+    await known('vm-1')
+    const elsewhere = new SimulatedCloud({ clock, seed: 7 })
+    providers.push(new SimulatedProvider({ name: 'other', installation: 'ours', cloud: elsewhere }))
+    const own = elsewhere.add({ name: 'vm-2', tags: tags('vm-2') })
+    const record = { name: 'vm-2', group: 'g', ip: '10.9.9.9', provider: 'other', providerId: own.id }
+    await store.addVm({ ...record, now: clock.now(), fence: null })
+    cloud.add({ name: 'vm-2', tags: tags('vm-2') })
+    await clock.advance(OLD_MS)
+    // Listed, but not there any more when it is asked for.
+    elsewhere.remove(own)
+    elsewhere.faults.order('list', 'stale')
+    const became = outcomes(await run())
+    const because = 'its record is of provider other, which does not show that it means another machine'
+    expect(became).toContain(`destroy_machine: not_needed: ${because}`)
+    expect(names().sort()).toEqual(['vm-1', 'vm-2'])
   })
 
   test('a dry run decides and does nothing', async () => {

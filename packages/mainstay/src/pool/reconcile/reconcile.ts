@@ -3,7 +3,7 @@ import pLimit from 'p-limit'
 import type { Clock } from '../../core/clock.ts'
 import { withDeadline } from '../../core/deadline.ts'
 import { errorMessage } from '../../core/errors.ts'
-import type { VmDescriptor } from '../descriptor.ts'
+import { allRecords } from '../all-records.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { PoolStore } from '../store.ts'
 import { carryOut, type CarriedOut, type ReconcileStore } from './carry-out.ts'
@@ -36,9 +36,6 @@ export interface ReconcileReport {
   readonly carriedOut: readonly CarriedOut[]
 }
 
-/** How many records are read at one time. */
-const PAGE = 1000
-
 /**
  * One pass: reads the records, asks every provider, decides, and carries that out, looking once more before each act. One
  * provider's failure, or one machine's, does not stop the others.
@@ -68,17 +65,6 @@ export async function reconcile(parts: ReconcileParts, run: ReconcileRun): Promi
     for (const outcome of await Promise.all(outcomes)) if (outcome !== null) carriedOut.push(outcome)
   }
   return { startedAt, endedAt: clock.now(), decisions, carriedOut }
-}
-
-async function allRecords(store: Pick<PoolStore, 'list'>, signal: AbortSignal): Promise<VmDescriptor[]> {
-  const found: VmDescriptor[] = []
-  for (let cursor: string | null = null; ;) {
-    signal.throwIfAborted()
-    const page: Awaited<ReturnType<PoolStore['list']>> = await store.list({ limit: PAGE, cursor })
-    found.push(...page.vms)
-    if (page.cursor === null) return found
-    cursor = page.cursor
-  }
 }
 
 /** A failure is a finding here: nothing is then decided about the provider. */

@@ -1,5 +1,5 @@
 import { parseJson, toJson, type JsonObject } from '../../core/json.ts'
-import type { RedisConnection } from '../../store/redis/index.ts'
+import { RedisReplyError, type RedisConnection, type RedisReply } from '../../store/redis/index.ts'
 import type { VmDescriptor } from '../descriptor.ts'
 import { poolRules, type GroupRules, type PoolConfiguration, type PoolRules } from '../options.ts'
 import { indexKey } from '../placements.ts'
@@ -7,7 +7,8 @@ import type { Batch, Changed } from '../store.ts'
 import { fieldsOf } from './fields.ts'
 import { refusalError, type About } from './refusals.ts'
 import { listOf, machinesOf, readAnswer, readObject, type Answer } from './reply.ts'
-import { poolScript, type PoolScript } from './scripts.ts'
+import { isShared, poolScript, type PoolScript } from './scripts.ts'
+import { Together } from './together.ts'
 
 export interface PoolRunnerOptions {
   readonly connection: Pick<RedisConnection, 'ask' | 'runScript'>
@@ -20,15 +21,15 @@ export const REINDEX_PAGE = 200
 
 /** Runs the transitions of one pool in Redis: one round trip each. */
 export class PoolRunner {
-  readonly connection: PoolRunnerOptions['connection']
+  readonly connection: Together
   readonly prefix: string
   readonly #changesKept: string
   #known: PoolConfiguration = { pool: poolRules(), groups: [] }
 
   constructor({ connection, prefix, changesKept }: PoolRunnerOptions) {
-    this.connection = connection
     this.prefix = prefix
     this.#changesKept = String(changesKept)
+    this.connection = new Together({ connection, prefix, changesKept: this.#changesKept })
   }
 
   /** The rules as last read: good enough to refuse what can never be served; transitions go by those in Redis. */
@@ -54,10 +55,17 @@ export class PoolRunner {
 
   /** Runs one transition. @throws the error of its refusal, and what the connection throws */
   async run(script: PoolScript, now: number, input: JsonObject, about: About = {}): Promise<Answer> {
-    const values = [String(now), toJson(input), this.#changesKept]
-    const answer = readAnswer(await this.connection.runScript(poolScript(script), [this.prefix], values))
+    const answer = readAnswer(await this.#ask(script, now, input))
+    const { broken } = answer.result
+    if (broken !== undefined) throw new RedisReplyError(`The transition ${script} was broken off: ${toJson(broken)}`)
     if (answer.result['error'] !== undefined) throw refusalError(answer.result, about)
     return answer
+  }
+
+  async #ask(script: PoolScript, now: number, input: JsonObject): Promise<RedisReply> {
+    if (isShared(script)) return await this.connection.transition(script, now, input)
+    const values = [String(now), toJson(input), this.#changesKept]
+    return await this.connection.runScript(poolScript(script), [this.prefix], values)
   }
 
   /** A transition of which only the changes are of interest. */

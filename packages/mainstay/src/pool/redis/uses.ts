@@ -22,6 +22,7 @@ export function usesOf(
   | 'leases'
   | 'requests'
   | 'cancel'
+  | 'forgetGrant'
   | 'reorder'
   | 'expireRequests'
   | 'serve'
@@ -99,6 +100,10 @@ export function usesOf(
 
     async cancel({ now, ...input }) {
       return await runner.change('queue', now, { verb: 'cancel', ...input })
+    },
+
+    async forgetGrant({ now, ...input }) {
+      return await runner.change('queue', now, { verb: 'forget', ...input })
     },
 
     async reorder({ now, ...input }) {

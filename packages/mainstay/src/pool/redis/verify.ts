@@ -10,7 +10,7 @@ import type { PoolRunner } from './runner.ts'
 
 /** Keys that are no index: rules, records, what happened. */
 const NO_INDEX =
-  /^(?:n:(?:config|leader|changes.*|request::.*|failure-holds|partial|queue:served)|vm_instance:.*|vm_pool_info:.*|server_info:.*)$/
+  /^(?:n:(?:config|leader|changes.*|request::.*|failure-holds|partial|misplaced|queue:served)|vm_instance:.*|vm_pool_info:.*|server_info:.*)$/
 
 /**
  * Where the indexes differ from a recount of the records. Reads everything, and is right only while nobody writes.

@@ -131,6 +131,26 @@ describe('C4 waiting in the client library', () => {
     await until(async () => (await pool.store.request('c'))?.status === 'cancelled')
   })
 
+  test.each([undefined, 20_000])('C4 an acquire aborted at its grant keeps no machine (waitMs %s)', async (waitMs) => {
+    await until(async () => (await client.pools.list({ state: 'ready' })).length > 0)
+    const stop = new AbortController()
+    const late = createClient({
+      endpoint: pool.url,
+      fetch: async (input, init) => {
+        const answer = await fetch(input, { ...init, headers: { ...(init?.headers as object), 'x-admin': 'yes' } })
+        if (answer.status !== 201 || init?.method !== 'POST') return answer
+        // The machine is ours by now, and the answer that says so does not arrive.
+        stop.abort(new Error('enough'))
+        return await new Promise<Response>(() => undefined)
+      },
+    })
+    const wish = { worker: 'w', requestId: 'late', waitMs }
+    await expect(late.pools.acquire(wish, { signal: stop.signal })).rejects.toThrow('enough')
+    expect(await client.pools.list({ state: 'in_use' })).toEqual([])
+    // Not by the end of the lease, but given back.
+    expect((await client.pools.list()).reduce((uses, vm) => uses + vm.uses, 0)).toBe(1)
+  })
+
   test('C4 a wait outlives a server that is away for a moment', async () => {
     let failures = 3
     const shaky = createClient({

@@ -8,6 +8,7 @@ import { PoolRequestNotFoundError, VmLeaseLostError } from '../errors.ts'
 import type { PoolManager } from '../manager.ts'
 import type { PoolMetrics } from '../metrics.ts'
 import { callerOf, maySee, ownerOf } from './access.ts'
+import { HeartbeatAnswer, LeaseAnswer, LeasesAnswer, NameAnswer, Nothing, VmAnswer, WaitingAnswer } from './answers.ts'
 import { AcquireBody, GiveUpBody, Id, Name, ReattachBody, ReleaseBody, TokenBody, WaitQuery } from './bodies.ts'
 import { presentLease, presentRequest, presentVm } from './present.ts'
 
@@ -21,14 +22,12 @@ export interface LeaseRouteParts {
 
 /** What workers do: take a machine, keep it, give it back. Source: vm-pool.md C4, C5, C15. */
 export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPollMs }: LeaseRouteParts): void {
-  const answer = (reply: FastifyReply, acquired: Acquired): unknown => {
-    if (acquired.outcome === 'granted') {
-      const { requestId, leases } = acquired
-      const now = clock.now()
-      return reply.code(201).send({ requestId, leases: leases.map((lease) => presentLease(lease, now)) })
-    }
-    const { request, refusals } = acquired
-    return reply.code(202).send({ requestId: request.id, request: presentRequest(request), refusals })
+  const granted = ({ requestId, leases }: Extract<Acquired, { outcome: 'granted' }>) => {
+    const now = clock.now()
+    return { requestId, leases: leases.map((lease) => presentLease(lease, now)) }
+  }
+  const waiting = ({ request, refusals }: Extract<Acquired, { outcome: 'waiting' }>) => {
+    return { requestId: request.id, request: presentRequest(request), refusals }
   }
   const polling = (reply: FastifyReply, pollMs: number): { signal: AbortSignal; untilMs: number } => ({
     signal: closeSignal(reply),
@@ -40,6 +39,7 @@ export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPoll
     {
       schema: {
         body: AcquireBody,
+        response: { 201: LeasesAnswer, 202: WaitingAnswer },
         description: 'Takes machines, or waits for them: 201 with leases, 202 while it waits.',
       },
     },
@@ -50,7 +50,9 @@ export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPoll
         owner: ownerOf(callerOf(request), owner),
         requestId: input.requestId ?? requestIdOf(request),
       }
-      return answer(reply, await manager.acquire(wish, polling(reply, pollMs)))
+      const acquired = await manager.acquire(wish, polling(reply, pollMs))
+      if (acquired.outcome === 'granted') return await reply.code(201).send(granted(acquired))
+      return await reply.code(202).send(waiting(acquired))
     },
   )
 
@@ -60,6 +62,7 @@ export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPoll
       schema: {
         params: Id,
         querystring: WaitQuery,
+        response: { 201: LeasesAnswer, 202: WaitingAnswer },
         description: 'The leases of a request; waits for them as long as asked.',
       },
     },
@@ -70,7 +73,9 @@ export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPoll
       const [first] = known === null ? await manager.store.leases(id) : []
       const owner = known?.owner ?? first?.vm.boundToUser ?? null
       if (!maySee(callerOf(request), owner) || owner === null) throw new PoolRequestNotFoundError(id)
-      return answer(reply, await manager.await(id, polling(reply, pollMs)))
+      const acquired = await manager.await(id, polling(reply, pollMs))
+      if (acquired.outcome === 'granted') return await reply.code(201).send(granted(acquired))
+      return await reply.code(202).send(waiting(acquired))
     },
   )
 
@@ -85,7 +90,14 @@ export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPoll
 
   app.post(
     '/api/v1/pools/vms/:name/heartbeat',
-    { schema: { params: Name, body: TokenBody, description: 'Prolongs a lease.' } },
+    {
+      schema: {
+        params: Name,
+        body: TokenBody,
+        response: { 200: HeartbeatAnswer },
+        description: 'Prolongs a lease, and says whether the machine is wanted back.',
+      },
+    },
     async ({ params, body }) => {
       const { expiresAt, preemptAt } = await counted(
         'heartbeat',
@@ -98,7 +110,9 @@ export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPoll
 
   app.post(
     '/api/v1/pools/vms/:name/release',
-    { schema: { params: Name, body: ReleaseBody, description: 'Gives a machine back.' } },
+    {
+      schema: { params: Name, body: ReleaseBody, response: { 200: VmAnswer }, description: 'Gives a machine back.' },
+    },
     async ({ params, body }) => {
       return presentVm(await counted('release', async () => await manager.release({ ...params, ...body })))
     },
@@ -106,7 +120,14 @@ export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPoll
 
   app.post(
     '/api/v1/pools/vms/:name/give-up',
-    { schema: { params: Name, body: GiveUpBody, description: 'Destroys a machine that its holder calls broken.' } },
+    {
+      schema: {
+        params: Name,
+        body: GiveUpBody,
+        response: { 202: NameAnswer },
+        description: 'Destroys a machine that its holder calls broken.',
+      },
+    },
     async ({ params, body }, reply) => {
       await counted('terminate', async () => await manager.giveUp({ ...params, ...body }))
       return await reply.code(202).send({ name: params.name })
@@ -115,11 +136,17 @@ export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPoll
 
   app.post(
     '/api/v1/pools/reattach',
-    { schema: { body: ReattachBody, description: 'Takes over the machine of a task whose worker is gone.' } },
+    {
+      schema: {
+        body: ReattachBody,
+        response: { 200: LeaseAnswer, 204: Nothing },
+        description: 'Takes over the machine of a task whose worker is gone; 204 when there is none.',
+      },
+    },
     async (request, reply) => {
       const owner = ownerOf(callerOf(request), request.body.owner)
       const lease = await manager.reattach({ ...request.body, owner })
-      if (lease === null) return await reply.code(204).send()
+      if (lease === null) return await reply.code(204).send(undefined)
       return presentLease(lease, clock.now())
     },
   )

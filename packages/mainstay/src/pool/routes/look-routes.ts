@@ -6,6 +6,19 @@ import type { VmHistory } from '../vm-history.ts'
 import { refusalOf } from '../choose-provider.ts'
 import type { PoolStore, VmPage } from '../store.ts'
 import { callerOf, maySee, requireAdmin, type Caller } from './access.ts'
+import {
+  ExplanationAnswer,
+  FailureHoldsAnswer,
+  HistoryAnswer,
+  OverviewAnswer,
+  PlanAnswer,
+  ProvidersAnswer,
+  RequestAnswer,
+  RequestsAnswer,
+  StatsAnswer,
+  VmAnswer,
+  VmsAnswer,
+} from './answers.ts'
 import { Id, Name, PageQuery, VmQuery } from './bodies.ts'
 import { presentRequest, presentVm } from './present.ts'
 
@@ -25,7 +38,12 @@ export function lookRoutes(app: HttpApp, { pool, store, history, now }: LookRout
 
   app.get(
     '/api/v1/pools',
-    { schema: { description: 'Groups and labels with their counts, and who leads.' } },
+    {
+      schema: {
+        response: { 200: OverviewAnswer },
+        description: 'Groups and labels with their counts, and who leads.',
+      },
+    },
     async (request) => {
       requireAdmin(request)
       const { leader, groups, labels: sizing } = await desk.stats()
@@ -36,7 +54,13 @@ export function lookRoutes(app: HttpApp, { pool, store, history, now }: LookRout
 
   app.get(
     '/api/v1/pools/vms',
-    { schema: { querystring: VmQuery, description: 'Machines in the order of their names, in pages.' } },
+    {
+      schema: {
+        querystring: VmQuery,
+        response: { 200: VmsAnswer },
+        description: 'Machines in the order of their names, in pages.',
+      },
+    },
     async (request) => {
       const { group, state, owner, limit = String(DEFAULT_LIMIT), cursor } = request.query
       const page = await visible(store, callerOf(request), {
@@ -50,15 +74,25 @@ export function lookRoutes(app: HttpApp, { pool, store, history, now }: LookRout
     },
   )
 
-  app.get('/api/v1/pools/vms/:name', { schema: { params: Name } }, async (request) => {
-    const vm = await store.get(request.params.name)
-    if (vm === null || !maySee(callerOf(request), vm.boundToUser)) throw new VmNotFoundError(request.params.name)
-    return presentVm(vm)
-  })
+  app.get(
+    '/api/v1/pools/vms/:name',
+    { schema: { params: Name, response: { 200: VmAnswer }, description: 'One machine.' } },
+    async (request) => {
+      const vm = await store.get(request.params.name)
+      if (vm === null || !maySee(callerOf(request), vm.boundToUser)) throw new VmNotFoundError(request.params.name)
+      return presentVm(vm)
+    },
+  )
 
   app.get(
     '/api/v1/pools/vms/:name/history',
-    { schema: { params: Name, description: 'What happened to a machine lately, the newest last.' } },
+    {
+      schema: {
+        params: Name,
+        response: { 200: HistoryAnswer },
+        description: 'What happened to a machine lately, the newest last.',
+      },
+    },
     async (request) => {
       requireAdmin(request)
       return { changes: history.of(request.params.name) }
@@ -67,7 +101,13 @@ export function lookRoutes(app: HttpApp, { pool, store, history, now }: LookRout
 
   app.get(
     '/api/v1/pools/requests',
-    { schema: { querystring: PageQuery, description: 'Requests that wait, in the order of their submission.' } },
+    {
+      schema: {
+        querystring: PageQuery,
+        response: { 200: RequestsAnswer },
+        description: 'Requests that wait, in the order of their submission.',
+      },
+    },
     async (request) => {
       const caller = callerOf(request)
       const { limit = String(DEFAULT_LIMIT), cursor } = request.query
@@ -77,15 +117,31 @@ export function lookRoutes(app: HttpApp, { pool, store, history, now }: LookRout
     },
   )
 
-  app.get('/api/v1/pools/requests/:id', { schema: { params: Id } }, async (request) => {
-    const found = await store.request(request.params.id)
-    if (found === null || !maySee(callerOf(request), found.owner)) throw new PoolRequestNotFoundError(request.params.id)
-    return presentRequest(found)
-  })
+  app.get(
+    '/api/v1/pools/requests/:id',
+    {
+      schema: {
+        params: Id,
+        response: { 200: RequestAnswer },
+        description: 'A request that waits, or has ended lately.',
+      },
+    },
+    async (request) => {
+      const found = await store.request(request.params.id)
+      if (found === null || !maySee(callerOf(request), found.owner))
+        throw new PoolRequestNotFoundError(request.params.id)
+      return presentRequest(found)
+    },
+  )
 
   app.get(
     '/api/v1/pools/plan',
-    { schema: { description: 'What the next cycle would do, and why. Changes nothing.' } },
+    {
+      schema: {
+        response: { 200: PlanAnswer },
+        description: 'What the next cycle would do, and why. Changes nothing.',
+      },
+    },
     async (request) => {
       requireAdmin(request)
       const { decisions, sizing } = await desk.plan()
@@ -100,11 +156,18 @@ export function lookRoutes(app: HttpApp, { pool, store, history, now }: LookRout
 
   app.get(
     '/api/v1/pools/explain/:id',
-    { schema: { params: Id, description: 'Why a machine is not handed out, or a request waits.' } },
+    {
+      schema: {
+        params: Id,
+        response: { 200: ExplanationAnswer },
+        description: 'What a machine or a request is doing, why it is not handed out or waits, and what comes next.',
+      },
+    },
     async (request) => {
       const { id } = request.params
       const caller = callerOf(request)
-      const owner = (await store.get(id))?.boundToUser ?? (await store.request(id))?.owner ?? null
+      const known = (await store.get(id))?.boundToUser ?? (await store.request(id))?.owner
+      const owner = known ?? (await store.leases(id))[0]?.vm.boundToUser ?? null
       if (!maySee(caller, owner)) throw new PoolRequestNotFoundError(id)
       return await desk.explain(id)
     },
@@ -112,24 +175,36 @@ export function lookRoutes(app: HttpApp, { pool, store, history, now }: LookRout
 
   app.get(
     '/api/v1/pools/providers',
-    { schema: { description: 'Where machines come from, and how that goes.' } },
+    {
+      schema: {
+        response: { 200: ProvidersAnswer },
+        description: 'Where machines come from, and how that goes.',
+      },
+    },
     async (request) => {
       requireAdmin(request)
-      return {
-        providers: desk.providers().map((each) => ({ ...each, refusal: refusalOf(each, now(), pool.healthOptions) })),
-      }
+      const providers = await pool.providers()
+      return { providers: providers.map((each) => ({ ...each, refusal: refusalOf(each, now(), pool.healthOptions) })) }
     },
   )
 
-  app.get('/api/v1/pools/stats', { schema: { description: 'Counts by group and state.' } }, async (request) => {
-    requireAdmin(request)
-    return await desk.stats()
-  })
+  app.get(
+    '/api/v1/pools/stats',
+    { schema: { response: { 200: StatsAnswer }, description: 'Counts by group and state.' } },
+    async (request) => {
+      requireAdmin(request)
+      return await desk.stats()
+    },
+  )
 
-  app.get('/api/v1/pools/failure-holds', async (request) => {
-    requireAdmin(request)
-    return { holds: await store.failureHolds() }
-  })
+  app.get(
+    '/api/v1/pools/failure-holds',
+    { schema: { response: { 200: FailureHoldsAnswer }, description: 'Which failing uses are kept.' } },
+    async (request) => {
+      requireAdmin(request)
+      return { holds: await store.failureHolds() }
+    },
+  )
 }
 
 /** Pages until there is something to show, so that a tenant does not leaf through the machines of others. */

@@ -7,6 +7,17 @@ import type { NativePool } from '../native-pool.ts'
 import type { Batch, FailureHold, PoolStore } from '../store.ts'
 import { callerOf, maySee, requireAdmin, type Caller } from './access.ts'
 import {
+  ChangedVmAnswer,
+  EndedRequestAnswer,
+  GroupDrainAnswer,
+  IdAnswer,
+  Nothing,
+  ProviderAnswer,
+  ProviderDrainAnswer,
+  ReconcileAnswer,
+  RulesAnswer,
+} from './answers.ts'
+import {
   AdoptBody,
   DeleteBody,
   DrainBody,
@@ -39,6 +50,14 @@ export interface OperatorRouteParts {
 
 const DAY_MS = 86_400_000
 
+const DRAIN_TEXTS = {
+  drain: {
+    group: 'Hands nothing of a group out any more, and makes nothing new for it.',
+    provider: 'Makes nothing at a provider any more, and drains what it made.',
+  },
+  undrain: { group: 'Undoes the drain of a group.', provider: 'Undoes the drain of a provider.' },
+} as const
+
 /** What operators do; each is recorded with who did it and why. Source: vm-pool.md C12, C15, C20. */
 export function operatorRoutes(app: HttpApp, parts: OperatorRouteParts): void {
   vmRoutes(app, parts)
@@ -69,24 +88,52 @@ function vmRoutes(app: HttpApp, { pool, store, audit }: OperatorRouteParts): voi
     return await shown(name)
   }
 
-  app.post('/api/v1/pools/vms', { schema: { body: AdoptBody } }, async (request, reply) => {
-    const { actor } = requireAdmin(request)
-    const { reason, ...vm } = request.body
-    await operator.adopt(vm)
-    audit({ action: 'adopt', subject: vm.name, actor, reason })
-    return await reply.code(201).send(await shown(vm.name))
-  })
+  app.post(
+    '/api/v1/pools/vms',
+    {
+      schema: {
+        body: AdoptBody,
+        response: { 201: ChangedVmAnswer },
+        description: 'Takes a machine in that somebody else made.',
+      },
+    },
+    async (request, reply) => {
+      const { actor } = requireAdmin(request)
+      const { reason, ...vm } = request.body
+      await operator.adopt(vm)
+      audit({ action: 'adopt', subject: vm.name, actor, reason })
+      return await reply.code(201).send(await shown(vm.name))
+    },
+  )
 
-  app.delete('/api/v1/pools/vms/:name', { schema: { params: Name, body: DeleteBody } }, async (request) => {
-    const { force = false, reason } = request.body
-    return await act(request, { ...request.params, action: 'delete', reason }, async () => {
-      return await operator.delete([request.params.name], { force, reason })
-    })
-  })
+  app.delete(
+    '/api/v1/pools/vms/:name',
+    {
+      schema: {
+        params: Name,
+        body: DeleteBody,
+        response: { 200: ChangedVmAnswer },
+        description: 'Destroys a machine; one in use only with force.',
+      },
+    },
+    async (request) => {
+      const { force = false, reason } = request.body
+      return await act(request, { ...request.params, action: 'delete', reason }, async () => {
+        return await operator.delete([request.params.name], { force, reason })
+      })
+    },
+  )
 
   app.post(
     '/api/v1/pools/vms/:name/hold',
-    { schema: { params: Name, body: HoldBody, description: 'Keeps a machine as it is; its holder may, too.' } },
+    {
+      schema: {
+        params: Name,
+        body: HoldBody,
+        response: { 200: ChangedVmAnswer },
+        description: 'Keeps a machine as it is; its holder may, too.',
+      },
+    },
     async (request) => {
       const { name } = request.params
       const { forMs = DAY_MS, reason } = request.body
@@ -99,82 +146,155 @@ function vmRoutes(app: HttpApp, { pool, store, audit }: OperatorRouteParts): voi
     },
   )
 
-  app.post('/api/v1/pools/vms/:name/unhold', { schema: { params: Name, body: ReasonBody } }, async (request) => {
-    const { name } = request.params
-    const caller = callerOf(request)
-    const vm = await store.get(name)
-    if (vm === null || !maySee(caller, vm.boundToUser)) throw new VmNotFoundError(name)
-    const { reason } = request.body
-    return await act(request, { name, action: 'unhold', reason, caller }, async () => await operator.unhold([name]))
-  })
+  app.post(
+    '/api/v1/pools/vms/:name/unhold',
+    { schema: { params: Name, body: ReasonBody, response: { 200: ChangedVmAnswer }, description: 'Ends a hold.' } },
+    async (request) => {
+      const { name } = request.params
+      const caller = callerOf(request)
+      const vm = await store.get(name)
+      if (vm === null || !maySee(caller, vm.boundToUser)) throw new VmNotFoundError(name)
+      const { reason } = request.body
+      return await act(request, { name, action: 'unhold', reason, caller }, async () => await operator.unhold([name]))
+    },
+  )
 
-  app.post('/api/v1/pools/vms/:name/drain', { schema: { params: Name, body: DrainBody } }, async (request) => {
-    const { mode = 'terminate', reason } = request.body
-    return await act(request, { ...request.params, action: 'drain', reason }, async () => {
-      return await operator.drain([request.params.name], mode)
-    })
-  })
+  app.post(
+    '/api/v1/pools/vms/:name/drain',
+    {
+      schema: {
+        params: Name,
+        body: DrainBody,
+        response: { 200: ChangedVmAnswer },
+        description: 'Hands a machine out no more; it ends its use first.',
+      },
+    },
+    async (request) => {
+      const { mode = 'terminate', reason } = request.body
+      return await act(request, { ...request.params, action: 'drain', reason }, async () => {
+        return await operator.drain([request.params.name], mode)
+      })
+    },
+  )
 
-  app.post('/api/v1/pools/vms/:name/undrain', { schema: { params: Name, body: ReasonBody } }, async (request) => {
-    const { reason } = request.body
-    return await act(request, { ...request.params, action: 'undrain', reason }, async () => {
-      return await operator.undrain([request.params.name])
-    })
-  })
+  app.post(
+    '/api/v1/pools/vms/:name/undrain',
+    {
+      schema: {
+        params: Name,
+        body: ReasonBody,
+        response: { 200: ChangedVmAnswer },
+        description: 'Hands a drained machine out again.',
+      },
+    },
+    async (request) => {
+      const { reason } = request.body
+      return await act(request, { ...request.params, action: 'undrain', reason }, async () => {
+        return await operator.undrain([request.params.name])
+      })
+    },
+  )
 
-  app.post('/api/v1/pools/vms/:name/recheck', { schema: { params: Name, body: ReasonBody } }, async (request) => {
-    const { reason } = request.body
-    return await act(request, { ...request.params, action: 'recheck', reason }, async () => {
-      return await operator.recheck([request.params.name])
-    })
-  })
+  app.post(
+    '/api/v1/pools/vms/:name/recheck',
+    {
+      schema: {
+        params: Name,
+        body: ReasonBody,
+        response: { 200: ChangedVmAnswer },
+        description: 'Checks a machine soon.',
+      },
+    },
+    async (request) => {
+      const { reason } = request.body
+      return await act(request, { ...request.params, action: 'recheck', reason }, async () => {
+        return await operator.recheck([request.params.name])
+      })
+    },
+  )
 }
 
 function requestRoutes(app: HttpApp, { pool, store, audit }: OperatorRouteParts): void {
   const { operator } = pool
 
-  app.post('/api/v1/pools/requests/:id/cancel', { schema: { params: Id, body: ReasonBody } }, async (request) => {
-    const { id } = request.params
-    const { reason } = request.body
-    const caller = callerOf(request)
-    const found = await store.request(id)
-    if (found !== null && !maySee(caller, found.owner)) throw new PoolRequestNotFoundError(id)
-    await operator.cancel(id, reason)
-    audit({ action: 'cancel-request', subject: id, actor: caller.actor, reason })
-    return { id, status: 'cancelled' }
-  })
+  app.post(
+    '/api/v1/pools/requests/:id/cancel',
+    {
+      schema: {
+        params: Id,
+        body: ReasonBody,
+        response: { 200: EndedRequestAnswer },
+        description: 'Ends a request that waits; its owner may, too.',
+      },
+    },
+    async (request) => {
+      const { id } = request.params
+      const { reason } = request.body
+      const caller = callerOf(request)
+      const found = await store.request(id)
+      if (found !== null && !maySee(caller, found.owner)) throw new PoolRequestNotFoundError(id)
+      await operator.cancel(id, reason)
+      audit({ action: 'cancel-request', subject: id, actor: caller.actor, reason })
+      return { id, status: 'cancelled' }
+    },
+  )
 
-  app.post('/api/v1/pools/requests/:id/reorder', { schema: { params: Id, body: ReorderBody } }, async (request) => {
-    const { id } = request.params
-    const { reason, priority, ahead } = request.body
-    const { actor } = requireAdmin(request)
-    if (priority === undefined && ahead === undefined) {
-      throw new InvalidInputError('Say what changes: a priority, or ahead of which request.')
-    }
-    await operator.reorder({
-      id,
-      ...(priority === undefined ? {} : { priority }),
-      ...(ahead === undefined ? {} : { ahead }),
-    })
-    audit({ action: 'reorder-request', subject: id, actor, reason })
-    return { id }
-  })
+  app.post(
+    '/api/v1/pools/requests/:id/reorder',
+    {
+      schema: {
+        params: Id,
+        body: ReorderBody,
+        response: { 200: IdAnswer },
+        description: 'Gives a request another priority, or moves it ahead of another of its owner.',
+      },
+    },
+    async (request) => {
+      const { id } = request.params
+      const { reason, priority, ahead } = request.body
+      const { actor } = requireAdmin(request)
+      if (priority === undefined && ahead === undefined) {
+        throw new InvalidInputError('Say what changes: a priority, or ahead of which request.')
+      }
+      await operator.reorder({
+        id,
+        ...(priority === undefined ? {} : { priority }),
+        ...(ahead === undefined ? {} : { ahead }),
+      })
+      audit({ action: 'reorder-request', subject: id, actor, reason })
+      return { id }
+    },
+  )
 
-  app.post('/api/v1/pools/failure-holds', { schema: { body: FailureHoldBody } }, async (request, reply) => {
-    const { actor } = requireAdmin(request)
-    const { holdMs = DAY_MS, expiresInMs = 7 * DAY_MS, reason } = request.body
-    const match = matchOf(request.body)
-    const id = await operator.holdOnFailure({ match, holdMs, expiresInMs, reason, by: actor })
-    audit({ action: 'hold-on-failure', subject: id, actor, reason })
-    return await reply.code(201).send({ id })
-  })
+  app.post(
+    '/api/v1/pools/failure-holds',
+    {
+      schema: {
+        body: FailureHoldBody,
+        response: { 201: IdAnswer },
+        description: 'Keeps the machine of the next use that fails.',
+      },
+    },
+    async (request, reply) => {
+      const { actor } = requireAdmin(request)
+      const { holdMs = DAY_MS, expiresInMs = 7 * DAY_MS, reason } = request.body
+      const match = matchOf(request.body)
+      const id = await operator.holdOnFailure({ match, holdMs, expiresInMs, reason, by: actor })
+      audit({ action: 'hold-on-failure', subject: id, actor, reason })
+      return await reply.code(201).send({ id })
+    },
+  )
 
-  app.delete('/api/v1/pools/failure-holds/:id', { schema: { params: Id } }, async (request, reply) => {
-    const { actor } = requireAdmin(request)
-    const { id } = request.params
-    if (await store.dropFailureHold(id)) audit({ action: 'drop-failure-hold', subject: id, actor, reason: '' })
-    return await reply.code(204).send()
-  })
+  app.delete(
+    '/api/v1/pools/failure-holds/:id',
+    { schema: { params: Id, response: { 204: Nothing }, description: 'Keeps no failing use by this rule any more.' } },
+    async (request, reply) => {
+      const { actor } = requireAdmin(request)
+      const { id } = request.params
+      if (await store.dropFailureHold(id)) audit({ action: 'drop-failure-hold', subject: id, actor, reason: '' })
+      return await reply.code(204).send(undefined)
+    },
+  )
 }
 
 function wholeRoutes(app: HttpApp, { pool, store, audit, reload }: OperatorRouteParts): void {
@@ -189,41 +309,75 @@ function wholeRoutes(app: HttpApp, { pool, store, audit, reload }: OperatorRoute
   }
 
   for (const action of ['drain', 'undrain'] as const) {
-    app.post(`/api/v1/pools/groups/:id/${action}`, { schema: { params: Id, body: DrainBody } }, async (request) => {
-      const { id } = request.params
-      const { mode = 'terminate', reason } = request.body
-      const { actor } = requireAdmin(request)
-      await requireGroup(id)
-      await pool.drainGroup(id, action === 'drain' ? mode : null)
-      audit({ action: `${action}-group`, subject: id, actor, reason })
-      return { group: id, drain: action === 'drain' ? mode : null }
-    })
+    app.post(
+      `/api/v1/pools/groups/:id/${action}`,
+      {
+        schema: {
+          params: Id,
+          body: DrainBody,
+          response: { 200: GroupDrainAnswer },
+          description: DRAIN_TEXTS[action].group,
+        },
+      },
+      async (request) => {
+        const { id } = request.params
+        const { mode = 'terminate', reason } = request.body
+        const { actor } = requireAdmin(request)
+        await requireGroup(id)
+        await pool.drainGroup(id, action === 'drain' ? mode : null)
+        audit({ action: `${action}-group`, subject: id, actor, reason })
+        return { group: id, drain: action === 'drain' ? mode : null }
+      },
+    )
 
-    app.post(`/api/v1/pools/providers/:id/${action}`, { schema: { params: Id, body: DrainBody } }, async (request) => {
-      const { id } = request.params
-      const { mode = 'terminate', reason } = request.body
-      const { actor } = requireAdmin(request)
-      requireProvider(id)
-      await pool.drainProvider(id, action === 'drain' ? mode : null)
-      audit({ action: `${action}-provider`, subject: id, actor, reason })
-      return { provider: id, drain: action === 'drain' ? mode : null }
-    })
+    app.post(
+      `/api/v1/pools/providers/:id/${action}`,
+      {
+        schema: {
+          params: Id,
+          body: DrainBody,
+          response: { 200: ProviderDrainAnswer },
+          description: DRAIN_TEXTS[action].provider,
+        },
+      },
+      async (request) => {
+        const { id } = request.params
+        const { mode = 'terminate', reason } = request.body
+        const { actor } = requireAdmin(request)
+        requireProvider(id)
+        await pool.drainProvider(id, action === 'drain' ? mode : null)
+        audit({ action: `${action}-provider`, subject: id, actor, reason })
+        return { provider: id, drain: action === 'drain' ? mode : null }
+      },
+    )
   }
 
-  app.post('/api/v1/pools/providers/:id/enable', { schema: { params: Id, body: ReasonBody } }, async (request) => {
-    const { id } = request.params
-    const { actor } = requireAdmin(request)
-    requireProvider(id)
-    await pool.enableProvider(id)
-    audit({ action: 'enable-provider', subject: id, actor, reason: request.body.reason })
-    return { provider: id }
-  })
+  app.post(
+    '/api/v1/pools/providers/:id/enable',
+    {
+      schema: {
+        params: Id,
+        body: ReasonBody,
+        response: { 200: ProviderAnswer },
+        description: 'Asks a provider again at once, whatever it did before.',
+      },
+    },
+    async (request) => {
+      const { id } = request.params
+      const { actor } = requireAdmin(request)
+      requireProvider(id)
+      await pool.enableProvider(id)
+      audit({ action: 'enable-provider', subject: id, actor, reason: request.body.reason })
+      return { provider: id }
+    },
+  )
 
   app.post(
     '/api/v1/pools/reconcile',
     {
       schema: {
         body: ReconcileBody,
+        response: { 200: ReconcileAnswer },
         description: 'Compares the records with what the providers show; nothing is done with dryRun.',
       },
     },
@@ -239,7 +393,9 @@ function wholeRoutes(app: HttpApp, { pool, store, audit, reload }: OperatorRoute
 
   app.put(
     '/api/v1/pools/configuration',
-    { schema: { body: ReasonBody, description: 'Reads the configuration file again.' } },
+    {
+      schema: { body: ReasonBody, response: { 200: RulesAnswer }, description: 'Reads the configuration file again.' },
+    },
     async (request) => {
       const { actor } = requireAdmin(request)
       if (reload === null)
@@ -257,8 +413,14 @@ function refuseIfRefused(batch: Batch | void): void {
   if (refused !== undefined) throw new ConflictError(`The machine ${refused.name} was not changed: ${refused.because}.`)
 }
 
+/** @throws InvalidInputError unless exactly one is said */
 function matchOf(body: { taskId?: string; label?: string; group?: string }): FailureHold['match'] {
   const { taskId, label, group } = body
+  if ([taskId, label, group].filter((each) => each !== undefined).length > 1) {
+    throw new InvalidInputError(
+      'Say which failing use is meant by one of a taskId, a label or a group; make a rule for each.',
+    )
+  }
   if (taskId !== undefined) return { taskId }
   if (label !== undefined) return { label }
   if (group !== undefined) return { group }

@@ -44,6 +44,8 @@ export function presentVm(vm: VmDescriptor) {
   }
 }
 
+export type PresentedVm = ReturnType<typeof presentVm>
+
 /** A lease as its holder gets it. */
 export function presentLease({ vm, token, expiresAt }: VmLease, now: number) {
   return {
@@ -57,6 +59,8 @@ export function presentLease({ vm, token, expiresAt }: VmLease, now: number) {
   }
 }
 
+export type PresentedLease = ReturnType<typeof presentLease>
+
 /** A request as the API shows it: without the secret of the lease to be. */
 export function presentRequest(request: PoolRequest) {
   const { leaseToken: _secret, submittedAt, rankAt, waitUntil, endedAt, preemptedAt, ...rest } = request
@@ -69,3 +73,5 @@ export function presentRequest(request: PoolRequest) {
     preemptedAt: time(preemptedAt),
   }
 }
+
+export type PresentedRequest = ReturnType<typeof presentRequest>

@@ -72,6 +72,11 @@ describe('C15 leases over HTTP', () => {
     await using pool = await one()
     const first = await take(pool, { requestId: 'mine' })
     expect((await take(pool, { requestId: 'mine' })).name).toBe(first.name)
+    const explained = await ask(pool, 'GET', '/explain/mine')
+    expect(explained.body).toMatchObject({ subject: 'mine', verdict: 'The request mine was granted at once.' })
+    expect(explained.body['next']).toEqual([expect.stringContaining(`it holds ${first.name}`)])
+    const foreign = { headers: { 'x-project': 'other', 'x-user': 'u' } }
+    expect((await ask(pool, 'GET', '/explain/mine', foreign)).status, 'somebody else').toBe(404)
   })
 
   test('C4 a long poll ends with 202, and the next one with the machine', async () => {
@@ -150,6 +155,100 @@ describe('C15 leases over HTTP', () => {
     expect(broken.has(name)).toBe(false)
     const history = await ask(pool, 'GET', `/vms/${[...broken][0]!}/history`)
     expect(JSON.stringify(history.body)).toContain('did not pass the check at the hand-over: no answer')
+  })
+})
+
+describe('C7 C15 a request whose machine does not pass the check at the hand-over', () => {
+  /** A pool whose machines pass all checks but the first at a hand-over. */
+  async function brokenAtFirst(count: number) {
+    const broken = new Set<string>()
+    let handingOver = false
+    const pool = await servePool({
+      labels: [labelOptions({ label: 'g', minReady: count })],
+      groups: [{ id: 'g', maxTotal: count, maxPerUser: 0 }],
+      checkOnAcquire: true,
+      check: async ({ name }) => {
+        if (handingOver && broken.size === 0) broken.add(name)
+        return broken.has(name) ? { passed: false, reason: 'no answer' } : { passed: true, reason: '' }
+      },
+    })
+    await vi.waitUntil(async () => (await pool.store.counts({ now: Date.now() }))[0]?.free === count, {
+      timeout: 10_000,
+    })
+    handingOver = true
+    return { pool, broken, [Symbol.asyncDispose]: async () => await pool[Symbol.asyncDispose]() }
+  }
+  const inUse = async ({ store }: ServedPool): Promise<string[]> =>
+    (await store.list({ states: ['in_use'], limit: 9 })).vms.map(({ name }) => name)
+
+  test('C15 keeps its id: whoever repeats it gets the machine that it has, never a second one', async () => {
+    await using scene = await brokenAtFirst(4)
+    const { pool, broken } = scene
+    const body = { worker: 'w', requestId: 'r1', waitMs: 20_000 }
+    const first = await ask(pool, 'POST', '/leases', { body })
+    const again = await ask(pool, 'POST', '/leases', { body })
+    expect(first).toMatchObject({ status: 201, body: { requestId: 'r1' } })
+    expect(again).toMatchObject({ status: 201, body: { requestId: 'r1' } })
+    const [one] = first.body['leases'] as Lease[]
+    expect(again.body['leases']).toMatchObject([{ name: one!.name, token: one!.token }])
+    expect(broken.size).toBe(1)
+    expect(await inUse(pool)).toEqual([one!.name])
+  })
+
+  test('C15 that has to wait now waits under its id, and is served under it', async () => {
+    await using scene = await brokenAtFirst(1)
+    const { pool } = scene
+    const body = { worker: 'w', requestId: 'r1', waitMs: 20_000 }
+    const waiting = await ask(pool, 'POST', '/leases', { body: { ...body, pollMs: 0 } })
+    expect(waiting).toMatchObject({ status: 202, body: { requestId: 'r1' } })
+    const served = await ask(pool, 'POST', '/leases', { body })
+    expect(served).toMatchObject({ status: 201, body: { requestId: 'r1' } })
+    expect(await inUse(pool)).toHaveLength(1)
+    expect((await ask(pool, 'GET', '/requests')).body).toEqual({ requests: [], cursor: null })
+  })
+
+  test('C15 that waited before waits again, and is served under its id', async () => {
+    await using scene = await brokenAtFirst(1)
+    const { pool, broken } = scene
+    const holder = await pool.store.acquire({
+      id: 'holder',
+      groups: ['g'],
+      owner: 'root',
+      sandbox: 'default',
+      worker: 'w',
+      leaseToken: 't',
+      now: Date.now(),
+    })
+    expect(holder.outcome).toBe('granted')
+    const body = { worker: 'w', requestId: 'r1', waitMs: 20_000 }
+    const served = ask(pool, 'POST', '/leases', { body })
+    await vi.waitUntil(async () => (await pool.store.request('r1')) !== null, { timeout: 10_000 })
+    const [name] = await inUse(pool)
+    await ask(pool, 'POST', `/vms/${name}/release`, { body: { token: 't' } })
+    expect(await served).toMatchObject({ status: 201, body: { requestId: 'r1' } })
+    expect(broken.size).toBe(1)
+    expect(await inUse(pool)).toHaveLength(1)
+  })
+})
+
+describe('C12 C4 requests for a group that is drained', () => {
+  test.each([
+    ['its label', { labels: ['linux'] }],
+    ['nothing', {}],
+    ['the group', { groups: ['g'] }],
+  ])('C4 one that names %s waits with the reason, and is served once the group is back', async (_what, wish) => {
+    await using pool = await servePool({ groups: [{ id: 'g', labels: ['linux'] }] })
+    const drained = await ask(pool, 'POST', '/groups/g/drain', { body: { reason: 'maintenance' } })
+    expect(drained.status).toBe(200)
+    const body = { worker: 'w', requestId: 'r1', ...wish }
+    const refused = await ask(pool, 'POST', '/leases', { body })
+    expect(code(refused)).toBe('MS_POOL_UNAVAILABLE')
+    expect(JSON.stringify(refused.body)).toContain('the group is drained')
+    const waiting = await ask(pool, 'POST', '/leases', { body: { ...body, waitMs: 20_000, pollMs: 0 } })
+    expect(waiting).toMatchObject({ status: 202, body: { refusals: [{ kind: 'draining', group: 'g' }] } })
+    const served = ask(pool, 'POST', '/leases', { body: { ...body, waitMs: 20_000 } })
+    expect((await ask(pool, 'POST', '/groups/g/undrain', { body: { reason: 'done' } })).status).toBe(200)
+    expect(await served).toMatchObject({ status: 201, body: { requestId: 'r1' } })
   })
 })
 
@@ -316,6 +415,8 @@ describe('C12 C15 operators', () => {
     expect((await ask(pool, 'POST', '/requests/r2/reorder', because)).status, 'says nothing').toBe(400)
     const explained = await ask(pool, 'GET', '/explain/r2')
     expect(explained.body['verdict']).toContain('The request r2 waits')
+    expect(explained.body['doing']).toMatch(/^The request r2 of root waits since .*, for .*\.$/)
+    expect((explained.body['next'] as string[]).at(-1)).toMatch(/^at .*, in .*: it ends without a machine$/)
     expect((await ask(pool, 'POST', '/requests/r1/cancel', because)).body).toEqual({ id: 'r1', status: 'cancelled' })
     expect((await ask(pool, 'GET', '/requests/r1')).body).toMatchObject({ status: 'cancelled', reason: 'because' })
   })
@@ -330,6 +431,45 @@ describe('C12 C15 operators', () => {
       holdReason: 'it fails at times',
     })
     expect((await ask(pool, 'POST', '/failure-holds', because)).status, 'of what?').toBe(400)
+    const both = { group: 'g', taskId: 't', reason: 'r' }
+    expect((await ask(pool, 'POST', '/failure-holds', { body: both })).status, 'which of them?').toBe(400)
+  })
+
+  test('C12 a hold on the failure of a group or label that nobody has is refused', async () => {
+    await using pool = await servePool({ groups: [{ id: 'g', labels: ['linux'] }] })
+    const group = await ask(pool, 'POST', '/failure-holds', { body: { group: 'nope', reason: 'r' } })
+    expect([group.status, code(group)]).toEqual([404, 'MS_POOL_GROUP_NOT_FOUND'])
+    const label = await ask(pool, 'POST', '/failure-holds', { body: { label: 'nope', reason: 'r' } })
+    expect([label.status, code(label)]).toEqual([404, 'MS_POOL_LABEL_NOT_FOUND'])
+    expect((label.body['error'] as { message: string }).message).toContain('The labels are g, linux;')
+    for (const body of [{ label: 'linux' }, { label: 'g' }, { taskId: 'not begun yet' }]) {
+      expect((await ask(pool, 'POST', '/failure-holds', { body: { ...body, reason: 'r' } })).status).toBe(201)
+    }
+    expect((await ask(pool, 'GET', '/failure-holds')).body['holds']).toHaveLength(3)
+  })
+
+  test.each(['example.com', '256.0.0.2', '192.0.2.1; reboot', '192.0.2.1/24', '[2001:db8::1]', '::1::', ' 192.0.2.1'])(
+    'C15 a machine is not adopted at %j, which is no address',
+    async (ip) => {
+      await using pool = await servePool()
+      const answer = await ask(pool, 'POST', '/vms', { body: { name: 'mine', group: 'g', ip, reason: 'r' } })
+      expect([answer.status, code(answer)]).toEqual([400, 'MS_INVALID_INPUT'])
+      expect((answer.body['error'] as { message: string }).message).toContain('is not an address')
+      expect(await pool.store.get('mine')).toBeNull()
+    },
+  )
+
+  test('C15 a machine is adopted at an address of IPv6', async () => {
+    await using pool = await servePool()
+    const body = { name: 'mine', group: 'g', ip: '2001:db8::7', reason: 'r' }
+    expect(await ask(pool, 'POST', '/vms', { body })).toMatchObject({ status: 201, body: { ip: '2001:db8::7' } })
+  })
+
+  test('C15 a body that does not fit is told in words', async () => {
+    await using pool = await servePool()
+    const lacking = await ask(pool, 'POST', '/vms', { body: { name: 'mine', group: 'g', ip: '192.0.2.1' } })
+    expect([lacking.status, code(lacking)]).toEqual([400, 'MS_BAD_REQUEST'])
+    expect((lacking.body['error'] as { message: string }).message).toBe('The body lacks "reason".')
   })
 
   test('C10 look for leaks on request, without doing anything', async () => {
@@ -354,6 +494,13 @@ describe('C14 C15 looking', () => {
       'check_fails',
       'dirty',
       'drain',
+    ])
+    expect(body['doing']).toMatch(
+      new RegExp(`^The machine ${name} is used by w for root in the sandbox default, since .*\\.$`),
+    )
+    expect(body['next']).toEqual([
+      expect.stringMatching(/^at .*, in \d.*: it is taken back, unless w shows life by then/),
+      expect.stringMatching(/^when it is given back: it waits 2 min 00 s for root/),
     ])
     expect((await ask(pool, 'GET', '/explain/nothing')).status).toBe(404)
   })

@@ -1,6 +1,7 @@
-import type { GroupRules } from '../options.ts'
+import type { GroupRules, LabelOptions } from '../options.ts'
 import type { GroupCounts } from '../store.ts'
 import { active, groupRoom, spawning, type GroupRoom } from './group-room.ts'
+import { labelNow } from './schedule.ts'
 import type { LabelStock } from './target.ts'
 
 /** A group as sizing sees it. */
@@ -34,17 +35,31 @@ interface Line {
   woken: number
 }
 
+/** How many more machines a label may have over all groups that carry it. */
+interface LabelRoom {
+  readonly label: string
+  readonly maxTotal: number
+  left: number
+}
+
 /**
  * The books of one round of sizing: every machine that is promised to a request, and every start that is planned, is
  * written here at once, so that no machine is counted twice, also where a group serves several labels.
  */
 export class Ledger {
   readonly #lines: ReadonlyMap<string, Line>
+  readonly #labels: readonly LabelRoom[]
   readonly #now: number
   readonly starts: Start[] = []
 
-  constructor(groups: readonly GroupFacts[], now: number) {
+  constructor(groups: readonly GroupFacts[], labels: readonly LabelOptions[], now: number) {
     this.#now = now
+    this.#labels = labels.flatMap((configured) => {
+      const { label, maxTotal } = labelNow(configured, now).options
+      if (maxTotal === 0) return []
+      const carriers = groups.filter(({ rules }) => carries(rules, label))
+      return { label, maxTotal, left: maxTotal - carriers.reduce((sum, { counts }) => sum + active(counts.states), 0) }
+    })
     this.#lines = new Map(
       groups.map((facts) => [
         facts.rules.id,
@@ -91,9 +106,12 @@ export class Ledger {
     if (line === undefined || count <= 0) return 0
     const { standby } = line.facts.counts.states
     const woken = wake && line.facts.rules.draining === null ? Math.min(count, standby - line.woken) : 0
-    const made = Math.max(0, Math.min(count - woken, line.room.spawns - line.started))
+    const labels = this.#labelsOf(line)
+    const room = Math.min(line.room.spawns - line.started, ...labels.map(({ left }) => left))
+    const made = Math.max(0, Math.min(count - woken, room))
     line.woken += woken
     line.started += made
+    for (const label of labels) label.left -= made
     line.unpromised += woken + made
     if (woken > 0) this.starts.push({ group, kind: 'wake', count: woken, ...reason })
     if (made > 0) this.starts.push({ group, kind: 'spawn', count: made, ...reason })
@@ -104,6 +122,8 @@ export class Ledger {
   whyNoRoom(group: string): string {
     const line = this.#lines.get(group)
     if (line === undefined) return `there is no group ${group}`
+    const full = this.#labelsOf(line).find(({ left }) => left <= 0)
+    if (full !== undefined) return `${group}: max_total ${full.maxTotal} of the label ${full.label}`
     return `${group}: ${line.room.because ?? 'nothing more is needed'}`
   }
 
@@ -111,6 +131,7 @@ export class Ledger {
   isFull(group: string): boolean {
     const line = this.#lines.get(group)
     if (line === undefined || line.facts.noProvider !== null || line.facts.rules.draining !== null) return true
+    if (this.#labelsOf(line).some(({ left }) => left <= 0)) return true
     const { rules, counts } = line.facts
     return rules.maxTotal > 0 && active(counts.states) + line.started >= rules.maxTotal
   }
@@ -127,6 +148,11 @@ export class Ledger {
       active: sum(({ facts, started }) => active(facts.counts.states) + started),
       waiting: 0,
     }
+  }
+
+  /** Labels with a maximum that a machine of the group counts against. */
+  #labelsOf({ facts }: Line): LabelRoom[] {
+    return this.#labels.filter(({ label }) => carries(facts.rules, label))
   }
 }
 

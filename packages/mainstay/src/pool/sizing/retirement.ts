@@ -4,7 +4,8 @@ import type { GroupRules } from '../options.ts'
 /**
  * Why a machine should be replaced.
  *
- * - `age`, `uses`: it is worn; a replacement comes first, then it goes, whatever the minimum
+ * - `uses`: nobody gets it any more, so it counts for nothing and goes
+ * - `age`: it is worn; a replacement comes first, then it goes, whatever the minimum
  * - `ready_age`: it idles for too long; the minimum keeps it nevertheless
  * - `sandbox_time`: it is bound to one sandbox for too long; it never counts as idle for others
  */

@@ -44,6 +44,7 @@ describe('C8 schedules override the numbers of a label', () => {
     ['nonsense', 'Europe/Prague'],
     ['0 8 * * 1-5 2026 7 8', 'Europe/Prague'],
     ['0 8 * * 1-5', 'Europe/Nowhere'],
+    ['0 0 30 2 *', 'Europe/Prague'],
   ])('C8 a schedule "%s" in %s is refused by name', (cron, timeZone) => {
     const schedule = { cron, timeZone, forMs: HOUR_MS, override: {} }
     expect(() => checkSchedule(schedule, 'linux')).toThrow(InvalidInputError)
@@ -51,6 +52,9 @@ describe('C8 schedules override the numbers of a label', () => {
   })
 
   test('C8 a good schedule passes', () => {
-    for (const schedule of office.schedules) expect(() => checkSchedule(schedule, 'linux')).not.toThrow()
+    const leapDay = { cron: '0 0 29 2 *', timeZone: 'Europe/Prague', forMs: HOUR_MS, override: {} }
+    for (const schedule of [...office.schedules, leapDay]) {
+      expect(() => checkSchedule(schedule, 'linux')).not.toThrow()
+    }
   })
 })

@@ -30,10 +30,11 @@ export function labelNow(options: LabelOptions, now: number): LabelNow {
     : { options: { ...options, ...schedule.override }, schedule: index }
 }
 
-/** @throws InvalidInputError when the cron or the time zone of a schedule cannot be read */
+/** @throws InvalidInputError when the cron or the time zone of a schedule cannot be read, or no day is ever meant */
 export function checkSchedule(schedule: LabelSchedule, label: string): void {
+  let begins: boolean
   try {
-    cronOf(schedule).nextRun(new Date(0))
+    begins = cronOf(schedule).nextRun(new Date(0)) !== null
   } catch (error) {
     throw new InvalidInputError(
       `The schedule "${schedule.cron}" (${schedule.timeZone}) of the label ${label} cannot be read: ` +
@@ -41,6 +42,10 @@ export function checkSchedule(schedule: LabelSchedule, label: string): void {
       { cause: error },
     )
   }
+  if (begins) return
+  throw new InvalidInputError(
+    `The schedule "${schedule.cron}" of the label ${label} never begins: no year has such a day. Name one that comes.`,
+  )
 }
 
 function holds(schedule: LabelSchedule, now: number): boolean {

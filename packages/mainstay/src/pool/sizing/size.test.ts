@@ -119,6 +119,19 @@ describe('C8 how many machines are started', () => {
     expect(started(sized(groups, [labelOptions({ label: 'l', minReady: 9, maxTotal: 7 })]))).toBe(1)
   })
 
+  test('C8 max_total of a label bounds what requests and other labels start in its groups too', () => {
+    const groups = [
+      groupFacts({ id: 'a', labels: ['l'] }, { in_use: 3 }),
+      groupFacts({ id: 'b', labels: ['l'] }, { in_use: 3 }),
+    ]
+    const label = labelOptions({ label: 'l', maxTotal: 8 })
+    const requests = ['x', 'y', 'z'].map((id) => waitingRequest({ id, groups: ['b'] }))
+    const sizing = sized(groups, [label], { requests })
+    expect(started(sizing)).toBe(2)
+    expect(sizing.unserved).toMatchObject([{ request: 'z', kind: 'full', because: 'b: max_total 8 of the label l' }])
+    expect(started(sized(groups, [label, labelOptions({ label: 'a', minReady: 5 })]))).toBe(2)
+  })
+
   test('C8 stopped machines are woken first, and in the next round the stock of them is filled again', () => {
     const label = labelOptions({ label: 'g', minReady: 3, standby: 2 })
     expect(sized([groupFacts({ id: 'g' }, { standby: 2 })], [label]).starts).toMatchObject([

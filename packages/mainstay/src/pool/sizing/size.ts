@@ -41,7 +41,7 @@ export interface Sizing {
  */
 export function size(input: SizingInput): Sizing {
   const { groups, labels, now, replacing } = input
-  const ledger = new Ledger(groups, now)
+  const ledger = new Ledger(groups, labels, now)
   const { unserved } = meetDemand(ledger, input)
   const reports = fillLabels(ledger, labels, replacing)
   const { shrinks, surplusSince } = shrinkLabels(ledger, labels, groups, input.surplusSince)

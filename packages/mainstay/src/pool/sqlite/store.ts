@@ -2,6 +2,7 @@ import { isRetryable } from '../../core/errors.ts'
 import { SystemIds, type Ids } from '../../core/ids.ts'
 import { Batcher } from '../../journal/batcher.ts'
 import type { Store } from '../../store/index.ts'
+import { ChangeHub } from '../change-hub.ts'
 import type { PoolStore } from '../store.ts'
 import { openTablePool } from '../tables/open-table-pool.ts'
 import type { PoolTables } from '../transitions/tables.ts'
@@ -23,6 +24,8 @@ export function openSqlitePool({ store, ids = new SystemIds() }: SqlitePoolOptio
   return openTablePool({
     kind: 'sqlite',
     ids,
+    // Those of this process; another one on the same file tells its own.
+    hub: new ChangeHub(),
     reads,
     transact: async (work) => await turns.run(work),
     reindex: async (after, limit) =>

@@ -22,6 +22,7 @@ export function usesOf(
   | 'leases'
   | 'requests'
   | 'cancel'
+  | 'forgetGrant'
   | 'reorder'
   | 'expireRequests'
   | 'serve'
@@ -70,6 +71,10 @@ export function usesOf(
 
     async cancel(input) {
       return await turns.run(input.now, (turn) => queue.cancel(turn, input))
+    },
+
+    async forgetGrant(input) {
+      return await turns.run(input.now, (turn) => queue.forgetGrant(turn, input))
     },
 
     async reorder(input) {

@@ -1,5 +1,5 @@
 import type { Ids } from '../../core/ids.ts'
-import { ChangeHub } from '../change-hub.ts'
+import type { ChangeHub } from '../change-hub.ts'
 import type { Changed, PoolStore } from '../store.ts'
 import type { PoolTables } from '../transitions/tables.ts'
 import { beginTurn, type Turn } from '../transitions/turn.ts'
@@ -9,6 +9,8 @@ import type { PoolReads } from './pool-reads.ts'
 export interface TablePlace extends AsyncDisposable {
   readonly kind: PoolStore['kind']
   readonly ids: Ids
+  /** Tells of what was changed, to as many as share this database's changes. */
+  readonly hub: ChangeHub
   /** Committed data only. */
   readonly reads: PoolReads
   /** Runs work as one atomic step; when it resolves, the change is kept. */
@@ -24,10 +26,13 @@ const REINDEX_PAGE = 500
 /** Runs the transitions of `transitions/` on a database, and tells of what they changed. */
 export class Turns {
   readonly place: TablePlace
-  readonly hub = new ChangeHub()
 
   constructor(place: TablePlace) {
     this.place = place
+  }
+
+  get hub(): ChangeHub {
+    return this.place.hub
   }
 
   get reads(): PoolReads {

@@ -134,9 +134,9 @@ export function asideCases(name: string, factory: PoolFactory): void {
         await expect(lab.acquire({ groups: ['h'] })).resolves.toMatchObject({ refusals: [{ kind: 'draining' }] })
         await expect(lab.release(lease)).resolves.toBe('terminating')
         const { groups } = await lab.store.configuration()
-        expect(groups.map(({ id, draining }) => [id, draining])).toEqual([
-          ['g', null],
-          ['h', 'terminate'],
+        expect(groups.map(({ id, draining, retired }) => [id, draining, retired])).toEqual([
+          ['g', null, false],
+          ['h', 'terminate', true],
         ])
         await lab.configure([{ id: 'g' }, { id: 'h' }])
         await lab.take({ groups: ['h'] })

@@ -224,6 +224,32 @@ export function queueCases(name: string, factory: PoolFactory): void {
         await expect(lab.holds(id)).resolves.toEqual([own.vm.name])
       }),
     )
+
+    test(
+      'C7 a request whose machine did not pass at the hand-over is asked again under its id; no other grant is forgotten',
+      inLab(factory, async (lab) => {
+        const id = await lab.wait({ id: 'r' })
+        const forget = async () => await lab.store.forgetGrant({ id, now: lab.now })
+        await forget()
+        await expect(lab.store.request(id), 'it waits').resolves.toMatchObject({ status: 'waiting' })
+        const [first] = await lab.ready(1)
+        await forget()
+        await expect(lab.holds(id), 'it holds a machine').resolves.toEqual([first])
+        await expect(lab.store.request(id)).resolves.toMatchObject({ status: 'granted' })
+        const by = { token: `token of ${id}` }
+        await lab.store.terminate({ names: [first!], by, reason: 'no answer', now: lab.now })
+        await expect(lab.acquire({ id })).resolves.toMatchObject({ outcome: 'ended' })
+        await forget()
+        await forget()
+        await expect(lab.store.request(id)).resolves.toBeNull()
+        const [second] = await lab.ready(1)
+        expect((await lab.take({ id })).vm).toMatchObject({ name: second, requestId: id })
+        const cancelled = await lab.wait({ id: 'c' })
+        await lab.store.cancel({ id: cancelled, reason: 'not needed', now: lab.now })
+        await lab.store.forgetGrant({ id: cancelled, now: lab.now })
+        await expect(lab.store.request(cancelled)).resolves.toMatchObject({ status: 'cancelled' })
+      }),
+    )
   })
 
   describe(`${name}: preemption`, { timeout: PATIENCE_MS }, () => {

@@ -3,11 +3,14 @@ import { SeededIds } from '../../core/ids.ts'
 import { silentLogger, type Logger } from '../../core/logging.ts'
 import { SeededRandom } from '../../core/random.ts'
 import { TaskGroup } from '../../core/task-group.ts'
+import { nextTurn } from '../../core/turn.ts'
 import { ChangeWatch } from '../change-watch.ts'
 import type { PoolChange } from '../change.ts'
 import type { HealthCheck } from '../check/index.ts'
 import { DEFAULT_MASTER_RULES, type MasterRules } from '../decide/snapshot.ts'
+import { PoolMasterFencedError } from '../errors.ts'
 import { PoolManager } from '../manager.ts'
+import type { MasterListener } from '../cycle.ts'
 import type { Term } from '../leadership.ts'
 import { PoolMaster, type MasterDuty, type MasterOptions } from '../master.ts'
 import { openMemoryPool, PoolMemory } from '../memory/store.ts'
@@ -22,7 +25,10 @@ import { Waiters } from '../waiters.ts'
 import { Checker } from '../workers/checker.ts'
 import { Spawner } from '../workers/spawner.ts'
 import { Terminator } from '../workers/terminator.ts'
-import { faultyStore } from './faulty-store.ts'
+import { faultyStore, type StoreFault } from './faulty-store.ts'
+import { RunningHooks } from './running-hooks.ts'
+import { Sleeper } from './sleeper.ts'
+import { StoreLine } from './store-line.ts'
 
 export type RigGroup = Pick<GroupRules, 'id'> & Partial<GroupRules> & { readonly setup?: Partial<GroupSetup> }
 
@@ -40,7 +46,9 @@ export interface RigOptions {
   /** Another store than one in memory; called for each process. */
   readonly openStore?: () => Promise<PoolStore>
   /** What may go wrong between a process and the store; a process that was killed reaches it no more anyway. */
-  readonly storeFault?: () => 'none' | 'before' | 'after'
+  readonly storeFault?: () => StoreFault
+  /** What chance does in the processes and in the cloud; 0 unless given. */
+  readonly seed?: number
   /** Compares the records with the cloud from time to time. */
   readonly reconcile?: Partial<ReconcileOptions>
   readonly logger?: Logger
@@ -55,6 +63,11 @@ export interface RigProcess extends AsyncDisposable {
   readonly fleet: ProviderFleet
   readonly spawner: Spawner
   readonly changes: readonly PoolChange[]
+  readonly sleeper: Sleeper
+  /** How many of its writes were refused because another one led by then. */
+  readonly fenced: () => number
+  /** How many cycles its master has run. */
+  readonly cycles: () => number
   /** Ends it without any farewell, as kill -9 would; nothing of it runs on. */
   kill(): void
 }
@@ -63,6 +76,8 @@ export interface RigProcess extends AsyncDisposable {
 export interface RigPlan {
   groups: readonly RigGroup[]
   labels: readonly LabelOptions[]
+  /** Of the processes that are started from now on. */
+  providers: NonNullable<RigOptions['providers']>
 }
 
 /** A whole pool on a clock that is moved by hand, with machines of a simulated cloud. */
@@ -70,15 +85,25 @@ export class PoolRig implements AsyncDisposable {
   readonly clock: ManualClock
   readonly cloud: SimulatedCloud
   readonly plan: RigPlan
+  /** The way of the processes to their database. */
+  readonly line = new StoreLine()
+  /** What providers are doing to machines now. */
+  readonly hooks = new RunningHooks()
   readonly #options: RigOptions
   readonly #memory = new PoolMemory()
   readonly #processes: RigProcess[] = []
+  /** Calls of the processes to their stores that have no answer yet. */
+  #underWay = 0
 
   constructor(options: RigOptions = {}) {
     this.#options = options
     this.clock = options.clock ?? new ManualClock()
-    this.cloud = new SimulatedCloud({ ...options.cloud, clock: this.clock })
-    this.plan = { groups: options.groups ?? [{ id: 'g' }], labels: options.labels ?? [] }
+    this.cloud = new SimulatedCloud({ seed: 1 + (options.seed ?? 0), ...options.cloud, clock: this.clock })
+    this.plan = {
+      groups: options.groups ?? [{ id: 'g' }],
+      labels: options.labels ?? [],
+      providers: options.providers ?? [{ name: 'sim' }],
+    }
   }
 
   /** The store itself, without any faults: for looking. */
@@ -91,31 +116,37 @@ export class PoolRig implements AsyncDisposable {
     id = `process-${this.#processes.length + 1}`,
     change: (store: PoolStore) => void = () => {},
   ): Promise<RigProcess> {
-    const {
-      providers = [{ name: 'sim' }],
-      check = PASSES,
-      rules = {},
-      master = {},
-      logger = silentLogger(),
-    } = this.#options
+    const { providers } = this.plan
+    const { check = PASSES, rules = {}, master = {}, logger = silentLogger() } = this.#options
     const { clock } = this
-    const random = new SeededRandom(this.#processes.length + 1)
-    const ids = new SeededIds(new SeededRandom(1000 + this.#processes.length))
+    const nth = this.#processes.length + 10_000 * (this.#options.seed ?? 0)
+    const random = new SeededRandom(nth + 1)
+    const ids = new SeededIds(new SeededRandom(nth + 1000))
     const state = { dead: false }
+    const sleeper = new Sleeper()
+    const fenced = { count: 0 }
     const opened = await this.open(ids)
-    const faults = { next: this.#options.storeFault ?? (() => 'none' as const), dead: () => state.dead }
+    const { storeFault = () => 'none' as const } = this.#options
+    const faults = {
+      next: () => (this.line.running ? storeFault() : this.line.next()),
+      dead: () => state.dead,
+      pass: async (call: string) => await sleeper.pass(call),
+      failed: (error: unknown) => void (fenced.count += error instanceof PoolMasterFencedError ? 1 : 0),
+      underWay: (by: 1 | -1) => void (this.#underWay += by),
+      connection: () => this.line.connection,
+    }
     change(opened)
     const store = faultyStore(opened, faults)
-    const deps = { store, clock, ids, random, logger }
     const fleet = new ProviderFleet({
       clock,
       random,
       members: providers.map(({ name, priority = 0, cloud = this.cloud }) => ({
-        provider: new SimulatedProvider({ name, installation: 'rig', cloud }),
+        provider: this.hooks.of(new SimulatedProvider({ name, installation: 'rig', cloud })),
         priority,
         weight: 1,
       })),
     })
+    const deps = { store, clock, ids, random, logger, fleet }
     const setup = () => ({
       groups: new Map(this.plan.groups.map((group) => [group.id, setupOf(group, providers, check)])),
     })
@@ -123,9 +154,9 @@ export class PoolRig implements AsyncDisposable {
     const changes: PoolChange[] = []
     watch.on((news) => void (news.kind === 'change' && changes.push(news.change)))
     const waiters = new Waiters(watch)
-    const spawner = new Spawner({ ...deps, fleet, setup, limitHit: () => {} }, { namePrefix: 'vm', atOnce: 1000 })
+    const spawner = new Spawner({ ...deps, setup, limitHit: () => {} }, { namePrefix: 'vm', atOnce: 1000 })
     const checker = new Checker({ ...deps, setup }, { atOnce: 32, most: 10_000 })
-    const terminator = new Terminator({ ...deps, fleet }, { atOnce: 20, most: 1000, timeoutMs: 60_000 })
+    const terminator = new Terminator({ ...deps, making: spawner.jobs }, { atOnce: 20, most: 1000, timeoutMs: 60_000 })
     const plan = () => ({
       configuration: async () => ({
         pool: poolRules(this.#options.pool),
@@ -134,8 +165,10 @@ export class PoolRig implements AsyncDisposable {
       labels: this.plan.labels,
       rules: { ...DEFAULT_MASTER_RULES, ...rules },
     })
+    const cycles = { count: 0 }
+    const listener: MasterListener = { step: (step) => void (cycles.count += step === 'read_stock' ? 1 : 0) }
     const lead = new PoolMaster(
-      { ...deps, watch, spawner, checker, terminator, plan, duties: this.#duties(store, fleet) },
+      { ...deps, listener, watch, spawner, checker, terminator, plan, duties: this.#duties(store, fleet) },
       { id, stepBudgetMs: Number.POSITIVE_INFINITY, ...master },
     )
     const tasks = new TaskGroup({ clock, logger })
@@ -149,9 +182,13 @@ export class PoolRig implements AsyncDisposable {
       fleet,
       spawner,
       changes,
+      sleeper,
+      fenced: () => fenced.count,
+      cycles: () => cycles.count,
       kill: () => {
         // A store that answers nothing any more: whatever still runs of the process can change nothing.
         state.dead = true
+        sleeper.wake()
         void tasks.stop({ timeoutMs: 1 }).catch(() => undefined)
         for (const { jobs } of [spawner, checker, terminator]) {
           for (const name of jobs.names()) jobs.cancel(name, new Error('killed'))
@@ -178,6 +215,26 @@ export class PoolRig implements AsyncDisposable {
       await reconcile({ store, clock, providers: fleet.providers, options }, { fence, signal })
     }
     return [{ name: 'reconcile', periodMs: () => options.periodMs, run }]
+  }
+
+  /**
+   * Moves the clock in small steps, and waits after each until every call to a store has its answer: for stores that are
+   * really somewhere else, and answer when they like.
+   */
+  async advance(ms: number, stepMs = 100): Promise<void> {
+    await this.#answered()
+    for (let left = ms; left > 0; left -= stepMs) {
+      await this.clock.advance(Math.min(left, stepMs))
+      await this.#answered()
+    }
+  }
+
+  async #answered(): Promise<void> {
+    while (this.#underWay > 0) {
+      while (this.#underWay > 0) await nextTurn()
+      // What was waiting for these answers asks on.
+      await this.clock.advance(0)
+    }
   }
 
   /** Moves the clock until a condition holds. @throws when it does not within `withinMs` of the clock */

@@ -1,14 +1,23 @@
 import { SystemClock } from '../../core/clock.ts'
 import { requestContext } from '../../core/context.ts'
 import { SystemIds } from '../../core/ids.ts'
+import type { JsonObject } from '../../core/json.ts'
 import { silentLogger } from '../../core/logging.ts'
 import { Metrics } from '../../core/metrics.ts'
 import { SystemRandom } from '../../core/random.ts'
 import { TaskGroup } from '../../core/task-group.ts'
-import { createHttpApp, listenOn, noauth2, registerNative, stopServing, type Authenticate } from '../../http/index.ts'
+import {
+  createHttpApp,
+  listenOn,
+  nativePaths,
+  noauth2,
+  registerNative,
+  stopServing,
+  type Authenticate,
+} from '../../http/index.ts'
 import type { HealthCheck } from '../check/index.ts'
 import { DEFAULT_MASTER_RULES } from '../decide/snapshot.ts'
-import { openMemoryPool } from '../memory/store.ts'
+import { openMemoryPool, PoolMemory } from '../memory/store.ts'
 import { PoolMetrics } from '../metrics.ts'
 import { NativePool, type PoolSettings } from '../native-pool.ts'
 import { groupRules, poolRules, type GroupRules, type LabelOptions } from '../options.ts'
@@ -26,6 +35,8 @@ export interface ServedPool extends AsyncDisposable {
   readonly cloud: SimulatedCloud
   readonly metrics: Metrics
   readonly audits: Audit[]
+  /** The routes as paths of an OpenAPI document. */
+  readonly paths: JsonObject
   reload(groups: readonly ServedGroup[], labels: readonly LabelOptions[]): Promise<void>
 }
 
@@ -38,6 +49,8 @@ export interface ServePoolOptions {
   readonly checkOnAcquire?: boolean
   /** Whether nobody is asked who he is. */
   readonly everybodyIsAdmin?: boolean
+  /** What an earlier pool left; empty unless given. */
+  readonly memory?: PoolMemory
   /** Instead of the simulated one. */
   readonly provider?: Provider
 }
@@ -65,7 +78,7 @@ export async function servePool(options: ServePoolOptions = {}): Promise<ServedP
   const fleet = new ProviderFleet({ members: [{ provider, priority: 0, weight: 1 }], clock, random })
   const metrics = new Metrics()
   const poolMetrics = new PoolMetrics(metrics)
-  const store = openMemoryPool({ ids })
+  const store = openMemoryPool({ ids, memory: options.memory ?? new PoolMemory() })
   const tasks = new TaskGroup({ clock, logger })
   const settings = (now: readonly ServedGroup[], wishes: readonly LabelOptions[]): PoolSettings => ({
     configuration: {
@@ -128,6 +141,7 @@ export async function servePool(options: ServePoolOptions = {}): Promise<ServedP
     cloud,
     metrics,
     audits,
+    paths: nativePaths(app),
     reload: async (now, wishes) => await pool.reload(settings(now, wishes)),
     [Symbol.asyncDispose]: async () => {
       await stopServing(app, { clock, timeoutMs: 1000 })

@@ -76,6 +76,50 @@ export function useCases(name: string, factory: PoolFactory): void {
     )
 
     test(
+      'C8 a machine that served its uses is never handed out again, to nobody, however soon he asks',
+      inLab(
+        factory,
+        async (lab) => {
+          const [name] = await lab.ready(1)
+          for (const uses of [0, 1]) {
+            const lease = await lab.take()
+            expect(lease.vm).toMatchObject({ name, uses })
+            await lab.release(lease)
+          }
+          await expect(lab.acquire()).resolves.toMatchObject({ outcome: 'unavailable' })
+          await expect(lab.acquire({ owner: 'eve' })).resolves.toMatchObject({ outcome: 'unavailable' })
+          const waits = await lab.wait()
+          await lab.check([name!])
+          await lab.store.serve({ groups: ['g'], now: lab.now })
+          await expect(lab.holds(waits)).resolves.toEqual([])
+          const [fresh] = await lab.ready(1)
+          await expect(lab.holds(waits)).resolves.toEqual([fresh])
+        },
+        { maxUses: 2 },
+      ),
+    )
+
+    test(
+      'C8 a machine that served its uses counts for nothing when it is clean again, and goes by the rules of now',
+      inLab(factory, async (lab) => {
+        const rules = { id: 'g', maxTotal: 0, dirtyPolicy: 'reset' } as const
+        await lab.configure([{ ...rules, maxUses: 1 }])
+        const [name] = await lab.ready(1)
+        await lab.release(await lab.take())
+        await lab.store.resetDone({ name: name!, now: lab.now })
+        await lab.check([name!])
+        const stock = async () => (await lab.store.counts({ now: lab.now }))[0]
+        await expect(stock()).resolves.toMatchObject({ states: { ready: 1 }, free: 0, clean: 0 })
+        await lab.configure([{ ...rules, maxUses: 2 }])
+        await expect(stock()).resolves.toMatchObject({ free: 1, clean: 1 })
+        await lab.configure([{ ...rules, maxUses: 1 }])
+        await expect(lab.acquire()).resolves.toMatchObject({ outcome: 'unavailable' })
+        await lab.configure([{ ...rules, maxUses: 0 }])
+        expect((await lab.take()).vm.name).toBe(name)
+      }),
+    )
+
+    test(
       'C7 takes only what passed a check after the start of the server, and not too long ago',
       inLab(
         factory,

@@ -37,7 +37,7 @@ export async function configure(turn: Turn, configuration: PoolConfiguration, by
 /** Groups that are gone from the configuration: they hand nothing out any more, and their machines go. */
 function retiredGroups(before: readonly GroupRules[], after: readonly GroupRules[]): GroupRules[] {
   const kept = new Set(after.map(({ id }) => id))
-  return before.filter(({ id }) => !kept.has(id)).map((group) => ({ ...group, draining: 'terminate' }))
+  return before.filter(({ id }) => !kept.has(id)).map((group) => ({ ...group, draining: 'terminate', retired: true }))
 }
 
 /** Source: vm-pool.md A3 (server-start mark), C7. */

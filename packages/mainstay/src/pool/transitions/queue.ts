@@ -20,6 +20,13 @@ export async function cancel(turn: Turn, input: { readonly id: string; readonly 
   await end(turn, request, 'cancelled', input.reason)
 }
 
+/** Source: vm-pool.md C4, C7 (a check at the hand-over that fails must not use the request up). */
+export async function forgetGrant(turn: Turn, { id }: { readonly id: string }): Promise<void> {
+  const request = await turn.tables.request(id)
+  if (request?.status !== 'granted' || (await turn.tables.byRequest(id)).length > 0) return
+  await turn.tables.dropRequest(request)
+}
+
 export async function reorder(
   turn: Turn,
   input: { readonly id: string; readonly priority?: number; readonly ahead?: string },

@@ -6,6 +6,7 @@ import type { Random } from '../../core/random.ts'
 import type { CheckOutcome } from '../check/index.ts'
 import type { VmDescriptor } from '../descriptor.ts'
 import type { GroupRules } from '../options.ts'
+import type { ProviderFleet } from '../provider/fleet.ts'
 import type { GroupSetup, PoolSetup } from '../setup.ts'
 import type { PoolStore } from '../store.ts'
 import { Jobs } from './jobs.ts'
@@ -15,6 +16,7 @@ export interface CheckerDeps {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  readonly fleet: Pick<ProviderFleet, 'serves'>
   readonly setup: () => PoolSetup
 }
 
@@ -48,7 +50,7 @@ export class Checker {
 
   /** Writes the starts of checks down, all in one step, and begins them. @throws PoolMasterFencedError */
   async start(vms: readonly VmDescriptor[], rulesOf: (group: string) => GroupRules, fence: number): Promise<void> {
-    const { store, clock, random } = this.#deps
+    const { store, clock, random, fleet } = this.#deps
     const free = vms.filter(({ name }) => !this.#jobs.has(name))
     if (free.length === 0) return
     const now = clock.now()
@@ -60,7 +62,9 @@ export class Checker {
     const refused = new Set(started.refused.map(({ name }) => name))
     for (const vm of free) {
       if (refused.has(vm.name)) continue
-      const taken = this.#jobs.run(vm.name, vm.group, async (signal) => await this.#check(vm, now, signal))
+      // Nobody knows whether it is there: what no check passed since the start is not handed out (C7).
+      const taken =
+        fleet.serves(vm) && this.#jobs.run(vm.name, vm.group, async (signal) => await this.#check(vm, now, signal))
       if (!taken) await store.checkNotLaunched({ name: vm.name, startedAt: now, now: clock.now() })
     }
   }

@@ -19,6 +19,8 @@ interface Job {
   readonly group: string
   readonly controller: AbortController
   readonly done: Promise<void>
+  /** Whether it had its turn. */
+  readonly begun: () => boolean
 }
 
 /**
@@ -66,18 +68,35 @@ export class Jobs {
     if (this.#running.has(name) || this.room === 0) return false
     const controller = new AbortController()
     const { signal } = controller
+    let begun = false
     const done = this.#limit(async () => {
+      begun = true
       if (!signal.aborted) await work(signal)
     })
       .catch((error: unknown) => this.#report(name, signal, error))
-      .finally(() => this.#running.delete(name))
-    this.#running.set(name, { group, controller, done })
+      .finally(() => this.#forget(name, job))
+    const job: Job = { group, controller, done, begun: () => begun }
+    this.#running.set(name, job)
     return true
   }
 
   /** Tells a job to stop. */
   cancel(name: string, reason: Error): void {
     this.#running.get(name)?.controller.abort(reason)
+  }
+
+  /** Tells all jobs to stop; others may be run afterwards. */
+  cancelAll(reason: unknown): void {
+    for (const { controller } of this.#running.values()) controller.abort(reason)
+  }
+
+  /** Tells a job to stop and waits until it has. One that waits for its turn never begins, and is not waited for. */
+  async end(name: string, reason: Error): Promise<void> {
+    const job = this.#running.get(name)
+    if (job === undefined) return
+    job.controller.abort(reason)
+    if (job.begun()) await job.done
+    else this.#forget(name, job)
   }
 
   /** Waits until nothing runs any more. */
@@ -92,6 +111,10 @@ export class Jobs {
       for (const { controller } of this.#running.values()) controller.abort(new ShutdownError(this.#options.what))
     })
     await this.idle()
+  }
+
+  #forget(name: string, job: Job): void {
+    if (this.#running.get(name) === job) this.#running.delete(name)
   }
 
   #report(name: string, signal: AbortSignal, error: unknown): void {

@@ -166,6 +166,7 @@ export class Spawner {
             askedAt = clock.now()
             await note(null)
           },
+          stillWanted: async () => await this.#isWanted(name),
         },
       )
       machine = made.machine
@@ -189,7 +190,7 @@ export class Spawner {
     const { error, signal, machine, provider } = failure
     // Told to stop: the record stays, and whoever leads the pool next goes on with it, or ends it.
     if (signal.aborted) return
-    if (error instanceof VmNotFoundError || (error instanceof VmStateError && ENDING_STATES.includes(error.state))) {
+    if (isEnded(error)) {
       // Its end was decided meanwhile, perhaps before there was anything to destroy.
       await this.#destroy(provider, machine ?? { name: vm.name, providerId: null }, signal)
       return
@@ -208,7 +209,8 @@ export class Spawner {
     try {
       await this.#arrived(vm.name, await this.#providerOf(vm).start(refOf(vm), { signal }))
     } catch (error) {
-      if (!signal.aborted && !(error instanceof VmStateError)) await this.#failed(vm.name, errorMessage(error), true)
+      if (signal.aborted || error instanceof VmStateError || isEnded(error)) return
+      await this.#failed(vm.name, errorMessage(error), true)
     }
   }
 
@@ -222,7 +224,7 @@ export class Spawner {
       const { address } = await this.#providerOf(vm).reset(refOf(vm), { signal })
       await store.resetDone({ name, ip: address, now: clock.now() })
     } catch (error) {
-      if (signal.aborted || error instanceof VmStateError) return
+      if (signal.aborted || error instanceof VmStateError || isEnded(error)) return
       logger.warn({ vm: name, err: error }, `The machine ${name} was not made clean again and is destroyed`)
       const reason = `it could not be made clean again: ${errorMessage(error)}`
       await store.terminate({ names: [name], by: { fence }, reason, allowedFrom: ['resetting'], now: clock.now() })
@@ -237,13 +239,39 @@ export class Spawner {
 
   async #failed(name: string, reason: string, destroy: boolean): Promise<void> {
     const { store, clock, logger } = this.#deps
+    try {
+      await store.spawnFailed({ name, reason, destroy, now: clock.now() })
+    } catch (error) {
+      if (!isEnded(error)) throw error
+      logger.info({ vm: name }, `The machine ${name} was ended before it was made: ${reason}`)
+      return
+    }
     logger.warn({ vm: name }, `The machine ${name} was not made: ${reason}`)
-    await store.spawnFailed({ name, reason, destroy, now: clock.now() })
   }
 
   async #destroy(provider: string, machine: MachineRef, signal: AbortSignal): Promise<void> {
-    this.#deps.logger.info({ vm: machine.name }, `The machine ${machine.name} came too late and is destroyed`)
-    await this.#deps.fleet.provider(provider)?.destroy(machine, { signal })
+    const { logger, fleet } = this.#deps
+    const { name } = machine
+    logger.info({ vm: name }, `The machine ${name} came too late and is destroyed`)
+    try {
+      await fleet.provider(provider)?.destroy(machine, { signal })
+    } catch (error) {
+      if (signal.aborted) return
+      const left = `The machine ${name} came too late and is not gone; it is looked for among the leaks`
+      logger.warn({ vm: name, err: error }, `${left}: ${errorMessage(error)}`)
+    }
+  }
+
+  /** Whether a machine is still to be made. While that cannot be known, it is. */
+  async #isWanted(name: string): Promise<boolean> {
+    const { store, logger } = this.#deps
+    try {
+      const vm = await store.get(name)
+      return vm !== null && !ENDING_STATES.includes(vm.state)
+    } catch (error) {
+      logger.warn({ vm: name }, `It is not known whether the machine ${name} is still wanted: ${errorMessage(error)}`)
+      return true
+    }
   }
 
   #providerOf(vm: VmDescriptor): Provider {
@@ -251,6 +279,11 @@ export class Spawner {
     if (provider === undefined) throw new Error(`its provider ${vm.provider ?? '(none)'} is not configured`)
     return provider
   }
+}
+
+/** Whether the store refused because the pool has ended the machine, or has forgotten it already. */
+function isEnded(error: unknown): boolean {
+  return error instanceof VmNotFoundError || (error instanceof VmStateError && ENDING_STATES.includes(error.state))
 }
 
 /** A machine as its provider knows it. */

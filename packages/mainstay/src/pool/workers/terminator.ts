@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { withDeadline } from '../../core/deadline.ts'
-import { errorMessage } from '../../core/errors.ts'
+import { MainstayError, errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logging.ts'
 import type { VmDescriptor } from '../descriptor.ts'
 import { VmNotFoundError } from '../errors.ts'
@@ -14,6 +14,19 @@ export interface TerminatorDeps {
   readonly clock: Clock
   readonly logger: Logger
   readonly fleet: ProviderFleet
+  /** What makes machines ready: it ends before a machine is destroyed, or it could make it once more. */
+  readonly making: Pick<Jobs, 'end'>
+}
+
+/** The pool ends a machine; whatever is under way for it is to stop. */
+export class MachineEndedError extends MainstayError {
+  readonly code = 'MS_POOL_MACHINE_ENDED'
+  readonly status = 409
+  readonly retryable = false
+
+  constructor(name: string, reason: string | null) {
+    super(`The pool ends the machine ${name}${reason === null ? '' : `: ${reason}`}. Acquire another one.`)
+  }
 }
 
 export interface TerminatorOptions {
@@ -66,20 +79,22 @@ export class Terminator {
   }
 
   async #end(vm: VmDescriptor, signal: AbortSignal): Promise<void> {
-    const { store, clock, logger, fleet } = this.#deps
+    const { store, clock, logger, fleet, making } = this.#deps
     const { name } = vm
     const provider = vm.provider === null ? undefined : fleet.provider(vm.provider)
     if (vm.provider !== null && provider === undefined) {
       logger.error(
         { vm: name },
-        `The machine ${name} cannot be destroyed: its provider ${vm.provider} is not configured`,
+        `The machine ${name} cannot be destroyed: its provider ${vm.provider} is not configured. Configure it again, or ` +
+          `have the record forgotten with "mainstay pool delete --force ${name}"`,
       )
       return
     }
     try {
       const { timeoutMs } = this.#options
-      // One that was adopted without a provider belongs to somebody else, who ends it.
       await withDeadline({ clock, what: `Destroying ${name}`, timeoutMs, signal }, async (within) => {
+        await making.end(name, new MachineEndedError(name, vm.terminateReason))
+        // One that was adopted without a provider belongs to somebody else, who ends it.
         await provider?.destroy(refOf(vm), { signal: within })
       })
     } catch (error) {

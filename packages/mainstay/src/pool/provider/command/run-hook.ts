@@ -1,9 +1,12 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process'
-import type { Readable } from 'node:stream'
+import { spawn, type ChildProcess } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
 
 import { SystemClock, type Clock } from '../../../core/clock.ts'
+import { wholeMs } from '../../../core/format-duration.ts'
 import { signalGroup } from '../../../core/child-process.ts'
 import { MainstayError, errorCode, errorMessage } from '../../../core/errors.ts'
+import { canRun } from './find-program.ts'
+import { GroupKeeper } from './group-keeper.ts'
 import { KeptOutput } from './kept-output.ts'
 
 /** A hook could not be started, took too long, printed too much or ended with another status than 0. */
@@ -79,17 +82,24 @@ const FLUSH_MS = 1_000
 /** How long a killed group is waited for. */
 const KILLED_MS = 1_000
 
-type HookProcess = ChildProcessByStdio<null, Readable, Readable>
+/** The signal to begin comes through a pipe of its own, which the hook itself does not get. */
+type HookProcess = ChildProcess & { readonly stdio: readonly [null, Readable, Readable, Writable, ...unknown[]] }
+
+/** A process waits for the signal to begin and becomes the hook then; when this process dies before, it just ends. */
+const GATE = 'read -r _ <&3 && exec "$@" 3<&-'
+
+const keeper = new GroupKeeper()
 
 /**
  * Runs a hook to its end, whatever it does, and leaves nothing of it behind.
  *
+ *   gated ──the keeper watches the group──▶ running
  *   running ──ends──▶ flushing ──outputs closed, or 1 s──▶ group killed ──▶ settled
  *      └──late, aborted──▶ told (SIGTERM) ──ends, or the grace is over──▶ group killed (SIGKILL) ──ends, or 1 s──▶ settled
  *      └──prints too much──────────────────────────────────▶ group killed
  *
  * Invariant: it settles at most `killGraceMs` and a moment after `timeoutMs`, and by then no process of its group runs
- * but one that the kernel cannot end.
+ * but one that the kernel cannot end. When this process dies meanwhile, however that may be, its keeper ends the group.
  *
  * Source: vm-pool.md A8; monitors.md DL-5.
  *
@@ -97,8 +107,10 @@ type HookProcess = ChildProcessByStdio<null, Readable, Readable>
  */
 export async function runHook(command: HookCommand, options: HookOptions): Promise<HookOutcome> {
   const { signal, timeoutMs, killGraceMs, wholeOutputBytes, clock = new SystemClock() } = options
+  await mustExist(command, options)
   signal.throwIfAborted()
   const child = start(command, options)
+  const [, outputStream, errorStream] = child.stdio
   const both = new KeptOutput(KEPT_BYTES)
   const stdout = new KeptOutput(wholeOutputBytes === undefined ? KEPT_BYTES : 2 * wholeOutputBytes)
   const ended = Promise.withResolvers<{ exitCode: number | null; killedBy: NodeJS.Signals | null }>()
@@ -122,7 +134,7 @@ export async function runHook(command: HookCommand, options: HookOptions): Promi
   signal.addEventListener('abort', onAbort, { once: true })
   timers.defer(() => signal.removeEventListener('abort', onAbort))
 
-  child.stdout.on('data', (chunk: Buffer) => {
+  outputStream.on('data', (chunk: Buffer) => {
     both.push(chunk)
     stdout.push(chunk)
     stdoutBytes += chunk.length
@@ -130,10 +142,11 @@ export async function runHook(command: HookCommand, options: HookOptions): Promi
     stopped = 'too_much_output'
     kill()
   })
-  child.stderr.on('data', (chunk: Buffer) => both.push(chunk))
+  errorStream.on('data', (chunk: Buffer) => both.push(chunk))
   child.on('error', (error) => ended.reject(startError(command, options, error)))
   child.on('exit', (exitCode, killedBy) => ended.resolve({ exitCode, killedBy }))
   child.on('close', () => closed.resolve())
+  const begun = begin(child).catch((error: unknown) => ended.reject(startError(command, options, error)))
 
   const { exitCode, killedBy } = await ended.promise
   if (stopped !== undefined) signalGroup(child.pid, 'SIGKILL')
@@ -141,15 +154,17 @@ export async function runHook(command: HookCommand, options: HookOptions): Promi
   await closed.promise
   // Children that the hook left, whether or not they hold its outputs.
   signalGroup(child.pid, 'SIGKILL')
-  for (const stream of [child.stdout, child.stderr]) stream.destroy()
+  for (const stream of [outputStream, errorStream]) stream.destroy()
   child.unref()
+  await begun
+  if (child.pid !== undefined) keeper.forget(child.pid)
 
   const output = both.text()
   const failed = (why: HookFailure, text: string): HookFailedError =>
     new HookFailedError(`The ${options.name} hook ${command[0]} ${text}`, { why, output, exitCode })
   const printed = `It printed: ${excerpt(output)}`
   if (stopped === 'aborted') throw signal.reason
-  if (stopped === 'timeout') throw failed(stopped, `took longer than ${timeoutMs} ms and was ended. ${printed}`)
+  if (stopped === 'timeout') throw failed(stopped, `took longer than ${wholeMs(timeoutMs)} and was ended. ${printed}`)
   if (stopped === 'too_much_output')
     throw failed(stopped, `printed more than ${wholeOutputBytes} bytes and was killed.`)
   if (killedBy !== null) throw failed('signal', `was killed by ${killedBy}. ${printed}`)
@@ -170,15 +185,45 @@ export function excerpt(output: string): string {
 function start(command: HookCommand, options: HookOptions): HookProcess {
   const [program, ...args] = contained(command, options.containment ?? 'group')
   try {
-    return spawn(program, args, {
+    const child = spawn('/bin/sh', ['-c', GATE, 'hook', program, ...args], {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    }) as unknown as HookProcess
+    const streams: HookProcess['stdio'] | undefined = child.stdio
+    if (streams !== undefined) return child
+    // Of what is told by an event, too many open files leave no streams to listen to.
+    child.on('error', () => {})
+    throw new Error('this process has too many files open')
   } catch (error) {
     throw startError(command, options, error)
   }
+}
+
+/** Lets the hook begin, now that it would not survive this process. */
+async function begin({ pid, stdio: [, , , gate] }: HookProcess): Promise<void> {
+  // A process that is gone already has closed its end.
+  gate.on('error', () => {})
+  try {
+    if (pid === undefined) return
+    await keeper.watch(pid)
+    await new Promise<void>((resolve) => void gate.write('\n', () => resolve()))
+  } finally {
+    gate.destroy()
+  }
+}
+
+/** The process that waits for the signal to begin exists always, so it is not told by its start. @throws HookFailedError */
+async function mustExist(command: HookCommand, options: HookOptions): Promise<void> {
+  const [program] = contained(command, options.containment ?? 'group')
+  const path = { ...process.env, ...options.env }['PATH']
+  try {
+    if (await canRun(program, { cwd: options.cwd, path })) return
+  } catch (error) {
+    throw startError(command, options, error)
+  }
+  throw missing(command, options)
 }
 
 function contained(command: HookCommand, containment: HookContainment): HookCommand {
@@ -186,14 +231,17 @@ function contained(command: HookCommand, containment: HookContainment): HookComm
   return ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc', '--', ...command]
 }
 
-function startError([program]: HookCommand, { name, cwd }: HookOptions, cause: unknown): HookFailedError {
-  const missing = errorCode(cause) === 'ENOENT' || errorCode(cause) === 'EACCES'
-  const where = cwd === undefined ? '' : ` in ${cwd}`
-  const what = missing
-    ? `does not exist or may not be executed${where}. Check its path and permissions.`
-    : `could not be started${where}: ${errorMessage(cause)}`
-  return new HookFailedError(`The ${name} hook ${program} ${what}`, {
-    why: missing ? 'missing' : 'not_started',
-    cause,
-  })
+function startError(command: HookCommand, options: HookOptions, cause: unknown): HookFailedError {
+  if (errorCode(cause) === 'ENOENT' || errorCode(cause) === 'EACCES') return missing(command, options, cause)
+  const text = `could not be started${placeOf(options)}: ${errorMessage(cause)}`
+  return new HookFailedError(`The ${options.name} hook ${command[0]} ${text}`, { why: 'not_started', cause })
+}
+
+function missing([program]: HookCommand, options: HookOptions, cause?: unknown): HookFailedError {
+  const text = `does not exist or may not be executed${placeOf(options)}. Check its path and permissions.`
+  return new HookFailedError(`The ${options.name} hook ${program} ${text}`, { why: 'missing', cause })
+}
+
+function placeOf({ cwd }: HookOptions): string {
+  return cwd === undefined ? '' : ` in ${cwd}`
 }

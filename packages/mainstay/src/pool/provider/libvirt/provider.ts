@@ -1,3 +1,4 @@
+import { wholeMs } from '../../../core/format-duration.ts'
 import type { DomainRef } from '@mainstay/libvirt-rpc'
 
 import { KeyedMutex } from '../../../compute/libvirt/keyed-mutex.ts'
@@ -179,7 +180,7 @@ export class LibvirtProvider implements Provider {
         throw this.#transient(`the guest ${name} did not keep running: it is ${machine.status}. See its log in libvirt`)
       }
       if (clock.now() >= giveUpAt) {
-        throw this.#transient(`the guest ${name} had no address after ${createTimeoutMs} ms. Is its rule right?`)
+        throw this.#transient(`the guest ${name} had no address after ${wholeMs(createTimeoutMs)}. Is its rule right?`)
       }
       await clock.sleep(pollMs, { signal })
     }

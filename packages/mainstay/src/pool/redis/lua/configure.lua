@@ -25,6 +25,7 @@ for index = 1, #before do
     -- Gone from the configuration: hands nothing out any more, and its machines go (C20).
     local json = call('HGET', config, 'group:' .. id)
     json = string.gsub(json, '"draining":[^,}]*', '"draining":"terminate"')
+    json = string.gsub(json, '"retired":false', '"retired":true')
     call('HSET', config, 'group:' .. id, json)
     order[#order + 1] = id
   end

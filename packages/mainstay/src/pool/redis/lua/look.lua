@@ -130,7 +130,8 @@ function verbs.requests()
     if #ids == 0 then break end
     for index = 1, #ids, 2 do
       local past = not from or tonumber(ids[index + 1]) > from.submittedAt or ids[index] > from.id
-      if past and #found < input.limit then found[#found + 1] = call('GET', P .. 'n:request::' .. ids[index]) end
+      local text = past and #found < input.limit and call('GET', P .. 'n:request::' .. ids[index])
+      if text then found[#found + 1] = text end
     end
     offset = offset + #ids / 2
   end

@@ -1,6 +1,6 @@
 -- Changes of requests that wait. Mirrors transitions/queue.ts and preempt.ts.
 --
--- input   { verb: 'cancel' | 'reorder' | 'expire' | 'serve' | 'preempt', fence?, id?, … what the verb needs }
+-- input   { verb: 'cancel' | 'forget' | 'reorder' | 'expire' | 'serve' | 'preempt', fence?, id?, … what the verb needs }
 -- result  { done }; error 'fenced' | 'request' | 'ended', with the id and the status
 
 if not may_write(input.fence) then return fail('fenced') end
@@ -29,6 +29,12 @@ function verbs.cancel()
   local request, refusal = require_waiting(input.id)
   if not request then return refusal end
   finish(request, 'cancelled', input.reason)
+end
+
+function verbs.forget()
+  local request = request_of(input.id)
+  if not request or request.status ~= 'granted' or call('EXISTS', P .. 'n:leases::' .. input.id) == 1 then return end
+  queue().drop_request(request)
 end
 
 function verbs.reorder()
@@ -66,7 +72,10 @@ function verbs.expire()
   end)
   for index = 1, math.min(#found, input.limit) do
     local request = request_of(found[index].id)
-    if found[index].ended then
+    if not request then
+      -- Its record is lost: it can be neither served nor asked about (C19).
+      for _, key in ipairs({ 'n:requests', 'n:requests:until', 'n:requests:ended' }) do call('ZREM', P .. key, found[index].id) end
+    elseif found[index].ended then
       queue().drop_request(request)
     elseif request.status == 'waiting' then
       -- Unless it was served just now, by what an earlier one had kept.

@@ -118,12 +118,22 @@ local function next_deadline(vm, rules)
   return nil
 end
 
--- In which sorted index a machine waits to be handed out, with its score; nil for none.
-local function offered_in(vm)
+-- Where a machine would wait to be handed out, with its score, if it is not used up; nil for none.
+local function fit_in(vm)
   if vm.state ~= 'ready' or (vm.check_fails or 0) > 0 then return nil end
   local fit = vm.check_passed_at or 0
   if not vm.bound_to_user then return 'n:free::' .. part(vm.group), fit end
   return 'n:idle::' .. part(vm.group) .. part(vm.bound_to_user) .. part(vm.sandbox or ''), fit
+end
+
+-- In which sorted index a machine waits to be handed out, with its score; nil for none. One that served its uses is given to
+-- nobody any more.
+local function offered_in(vm)
+  local key, score = fit_in(vm)
+  if not key then return nil end
+  local most = rules_of(vm.group).maxUses
+  if most > 0 and (vm.builds_count or 0) >= most then return nil end
+  return key, score
 end
 
 local function evict_in(vm)
@@ -134,6 +144,23 @@ end
 local function preempt_in(vm)
   if vm.state ~= 'in_use' or not vm.preemptible or vm.preempt_at then return nil end
   return 'n:preempt::' .. part(vm.group), vm.priority or 0
+end
+
+-- Every sorted index in which a machine stands, by its record alone: { key, score } each.
+local function places_of(vm)
+  local places = { { 'n:names', 0 }, { 'n:state::' .. part(vm.group) .. part(vm.state), vm.state_since } }
+  local function add(key, score)
+    if key then places[#places + 1] = { key, score } end
+  end
+  add(offered_in(vm))
+  add(evict_in(vm))
+  add(preempt_in(vm))
+  local deadline = next_deadline(vm, rules_of(vm.group))
+  add(deadline and 'n:due', deadline)
+  add(vm.vm_ip and 'n:ip::' .. vm.vm_ip, 0)
+  add(vm.task_id and 'n:task::' .. vm.task_id, 0)
+  add(vm.request_id and 'n:leases::' .. vm.request_id, 0)
+  return places
 end
 
 -- Against whose limits a machine counts.
@@ -176,9 +203,10 @@ local function place(before, after)
     local entered = new.state and states .. part(new.state)
     shift(name, left, old.state_since, entered, new.state_since)
   end
-  local old_key, old_score = offered_in(old)
+  -- Other rules may have kept it there, or away from there, so both are written whether they seem to change or not.
+  local old_key, old_score = fit_in(old)
   local key, score = offered_in(new)
-  shift(name, old_key, old_score, key, score)
+  shift(name, old_key, nil, key, score)
   old_key, old_score = evict_in(old)
   key, score = evict_in(new)
   shift(name, old_key, old_score, key, score)

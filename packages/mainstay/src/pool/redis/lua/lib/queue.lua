@@ -17,6 +17,20 @@ queue = function()
     return string.format('%.0f %.14g %.0f %s', request.priority, request.weight, request.submittedAt, request.id)
   end
 
+  -- The first requests of a line. One whose record is lost is nobody's any more, and leaves it (C19).
+  local function first_of(line, limit)
+    local requests = {}
+    while #requests < limit do
+      local ids = call('ZRANGE', line, #requests, limit - 1)
+      if #ids == 0 then break end
+      for index = 1, #ids do
+        local request = request_of(ids[index])
+        if request then requests[#requests + 1] = request else call('ZREM', line, ids[index]) end
+      end
+    end
+    return requests
+  end
+
   -- Takes a request out of the queue, or puts it in.
   local function stand(request, queued)
     local id, owner = request.id, request.owner
@@ -35,11 +49,11 @@ queue = function()
         call('ZREM', line, id)
       end
       local first = call('ZRANGE', own, 0, 0)[1]
-      if first == id then
-        call('HSET', heads, owner, head_of(request))
-      elseif first then
-        if not queued then call('HSET', heads, owner, head_of(request_of(first))) end
-      else
+      local head = first == id and request or nil
+      if first and first ~= id and not queued then head = first_of(own, 1)[1] end
+      if head then
+        call('HSET', heads, owner, head_of(head))
+      elseif not first or not queued then
         call('HDEL', heads, owner)
         if call('EXISTS', heads) == 0 then call('ZREM', P .. 'n:queue:groups', group) end
       end
@@ -130,9 +144,7 @@ queue = function()
   local function waiting(group, owner, sandbox, limit)
     local place_of = part(group) .. part(owner)
     local key = sandbox and 'n:queue:line::' .. place_of .. part(sandbox) or 'n:queue:own::' .. place_of
-    local ids = call('ZRANGE', P .. key, 0, limit - 1)
-    for index = 1, #ids do ids[index] = request_of(ids[index]) end
-    return ids
+    return first_of(P .. key, limit)
   end
 
   local function serve_owner(group, owner, only_idle)
