@@ -1,5 +1,6 @@
-import { SystemClock, type Clock } from '../core/clock.ts'
+import { SystemClock } from '../core/clock.ts'
 import { ApiVersions } from './api-version.ts'
+import { ComputeHosts } from './compute-host.ts'
 import { Events } from './events.ts'
 import { Extensions } from './extension.ts'
 import { Fences } from './fence.ts'
@@ -22,16 +23,14 @@ export interface MainstayClient {
   readonly vmoves: Vmoves
   readonly recoveries: Recoveries
   readonly fences: Fences
+  readonly computeHosts: ComputeHosts
   readonly events: Events
   readonly webhooks: Webhooks
   readonly pools: Pools
   readonly transport: Transport
 }
 
-export interface ClientOptions extends TransportOptions {
-  /** For signs of life of leases, and for waits; the platform's own unless given. */
-  readonly clock?: Clock | undefined
-}
+export type ClientOptions = TransportOptions
 
 /**
  * A client for one server. It keeps no connection of its own, so there is nothing to close.
@@ -49,6 +48,7 @@ export function createClient(options: ClientOptions): MainstayClient {
     vmoves: new Vmoves(transport),
     recoveries: new Recoveries(transport),
     fences: new Fences(transport),
+    computeHosts: new ComputeHosts(transport),
     events: new Events(transport),
     webhooks: new Webhooks(transport),
     pools: new Pools(transport, options.clock ?? new SystemClock()),

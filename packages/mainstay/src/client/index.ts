@@ -63,7 +63,9 @@ export {
   type RecoveryStatus,
   type RecoveryStep,
   type TimelineEntry,
+  type WaitsFor,
 } from './recovery.ts'
+export { computeHostPath, type ComputeHostRecord, type ComputeHosts } from './compute-host.ts'
 export { FENCES_PATH, type DeathAssertion, type Fences } from './fence.ts'
 export * from './stream/index.ts'
 export * from './pool/index.ts'

@@ -44,6 +44,14 @@ export interface DecisionRecord {
   readonly reasons: readonly string[]
 }
 
+/** Another run of the same host, which goes first: one notification of a host is handled at a time. */
+export interface WaitsFor {
+  readonly id: string
+  readonly type: Recovery['type']
+  readonly subject: string
+  readonly status: RecoveryStatus
+}
+
 /** One run of a recovery workflow. Times are ISO 8601 with `Z`. */
 export interface Recovery {
   readonly id: string
@@ -54,6 +62,8 @@ export interface Recovery {
   readonly status: RecoveryStatus
   /** What a person has to look at before it goes on; null unless `held`. */
   readonly heldReason: string | null
+  /** Whose end it waits for; null when it waits for nobody, and in lists. */
+  readonly waitsFor: WaitsFor | null
   readonly createdAt: string
   readonly finishedAt: string | null
   readonly outcome: string | null

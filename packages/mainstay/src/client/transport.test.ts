@@ -197,12 +197,15 @@ describe('native API', () => {
     for (const action of ['approve', 'cancel', 'retry'] as const)
       await client.recoveries.act('r1', action, { reason: 'w' })
     await client.fences.assertDead({ host: 'h', reason: 'w', assertedBy: 'me' })
+    for (const action of ['enable', 'disable'] as const) await client.computeHosts.act('h 1', action, { reason: 'w' })
     expect(server.requests.map(({ method, path, body }) => [method, path, body])).toEqual([
       ['GET', '/api/v1/recoveries/r1', null],
       ['POST', '/api/v1/recoveries/r1/approve', { reason: 'w' }],
       ['POST', '/api/v1/recoveries/r1/cancel', { reason: 'w' }],
       ['POST', '/api/v1/recoveries/r1/retry', { reason: 'w' }],
       ['POST', '/api/v1/fences', { host: 'h', reason: 'w', assertedBy: 'me' }],
+      ['POST', '/api/v1/compute-hosts/h%201/enable', { reason: 'w' }],
+      ['POST', '/api/v1/compute-hosts/h%201/disable', { reason: 'w' }],
     ])
   })
 

@@ -1,6 +1,8 @@
 import pRetry from 'p-retry'
 
-import { InvalidInputError, TimeoutError, errorCode, errorMessage, isRetryable } from '../core/errors.ts'
+import { SystemClock, type Clock } from '../core/clock.ts'
+import { withDeadline } from '../core/deadline.ts'
+import { InvalidInputError, errorCode, errorMessage, isRetryable } from '../core/errors.ts'
 import { parseJson, toJson, type Json } from '../core/json.ts'
 import { MainstayApiError, ServerUnreachableError, UnexpectedAnswerError } from './errors.ts'
 import { readFault } from './fault.ts'
@@ -29,6 +31,8 @@ export interface TransportOptions {
   readonly microversion?: string | undefined
   /** Replaces the platform's `fetch`, for example to trust a private authority. */
   readonly fetch?: typeof globalThis.fetch | undefined
+  /** For the time limits of calls, signs of life of leases, and waits; the platform's own unless given. */
+  readonly clock?: Clock | undefined
 }
 
 export interface Call {
@@ -59,19 +63,21 @@ export const DEFAULT_TIMEOUT_MS = 30_000
 export const DEFAULT_MICROVERSION = '1.3'
 
 /**
- * Sends calls and brings back answers: addresses, headers, deadlines, repeats, faults. Needs nothing of Node: the
- * deadlines and pauses are those of the platform and of p-retry.
+ * Sends calls and brings back answers: addresses, headers, deadlines, repeats, faults. Needs nothing of Node: the pauses
+ * are those of p-retry.
  *
  * Redirects are not followed, because the platform would take the token along to wherever they point.
  */
 export class Transport {
   readonly #options: TransportOptions
+  readonly #clock: Clock
   readonly #root: string
   readonly #v1: string
 
   /** @throws InvalidInputError when the endpoint is no http or https address */
   constructor(options: TransportOptions) {
     this.#options = options
+    this.#clock = options.clock ?? new SystemClock()
     const url = readEndpoint(options.endpoint)
     const base = `${url.origin}${url.pathname}`.replace(/\/+$/, '')
     this.#root = base.replace(/\/v1(\/[^/]+)?$/, '')
@@ -171,10 +177,16 @@ export class Transport {
   }
 
   async #exchange(call: Call, token: string | undefined): Promise<Answer> {
-    const { timeoutMs = DEFAULT_TIMEOUT_MS, fetch = globalThis.fetch } = this.#options
+    const { timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options
+    const limit = { clock: this.#clock, what: `${call.method} ${call.path} at ${this.#root}`, timeoutMs }
+    return await withDeadline({ ...limit, signal: call.signal }, async (signal) => {
+      return await this.#fetch(call, token, signal)
+    })
+  }
+
+  async #fetch(call: Call, token: string | undefined, signal: AbortSignal): Promise<Answer> {
+    const { fetch = globalThis.fetch } = this.#options
     const what = `${call.method} ${call.path}`
-    const deadline = AbortSignal.timeout(timeoutMs)
-    const signal = call.signal === undefined ? deadline : AbortSignal.any([call.signal, deadline])
     try {
       const response = await fetch(this.url(call), {
         method: call.method,
@@ -187,8 +199,7 @@ export class Transport {
       if (!response.ok) throw new MainstayApiError(what, readFault(response, text))
       return { status: response.status, body: text === '' ? undefined : readBody(what, text) }
     } catch (error) {
-      call.signal?.throwIfAborted()
-      if (deadline.aborted) throw new TimeoutError(`${what} at ${this.#root}`, timeoutMs, { cause: error })
+      signal.throwIfAborted()
       if (error instanceof MainstayApiError || error instanceof UnexpectedAnswerError) throw error
       throw new ServerUnreachableError(this.#root, whyUnreachable(error), { cause: error })
     }

@@ -1,4 +1,4 @@
-import { MainstayError } from '../../core/errors.ts'
+import { errorMessage, MainstayError } from '../../core/errors.ts'
 
 /** The machine is not ours any more. Whatever still works on it has to stop. */
 export class LeaseLostError extends MainstayError {
@@ -23,5 +23,23 @@ export class LeasePreemptedError extends MainstayError {
     super(
       `A more urgent request wants the machine ${vm}: it is taken away in ${graceMs} ms. Save what you have, and stop.`,
     )
+  }
+}
+
+/** Nobody confirmed that the machine was given back, for as long as its lease lasted when that was begun. */
+export class LeaseReleaseUnconfirmedError extends MainstayError {
+  readonly code = 'MS_CLIENT_RELEASE_UNCONFIRMED'
+  readonly status = 503
+  readonly retryable = true
+  readonly vm: string
+
+  /** @param leftMs how long the lease still lasts at most, in milliseconds */
+  constructor(vm: string, leftMs: number, options: { cause: unknown }) {
+    super(
+      `The machine ${vm} was not given back for certain: ${errorMessage(options.cause)} No more sign of life is sent, so ` +
+        `the pool takes it back by itself when the lease, in ${leftMs} ms at most, and the grace of its group are over.`,
+      options,
+    )
+    this.vm = vm
   }
 }

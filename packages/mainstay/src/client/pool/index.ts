@@ -1,4 +1,4 @@
-export { LeaseLostError, LeasePreemptedError } from './errors.ts'
+export { LeaseLostError, LeasePreemptedError, LeaseReleaseUnconfirmedError } from './errors.ts'
 export { PoolLease, type LeaseCalls } from './lease.ts'
 export { POOL_PATHS, poolPath, vmPath, type Pools, type Reasoned, type VmListOptions } from './pools.ts'
 export {

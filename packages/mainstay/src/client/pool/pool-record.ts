@@ -183,6 +183,9 @@ export interface PoolPlan {
 
 export interface PoolExplanation {
   readonly subject: string
+  /** What it is doing, since when and for whom, in one sentence. */
+  readonly doing: string
+  /** Why it is not handed out, or waits, in one sentence. */
   readonly verdict: string
   readonly findings: readonly { readonly rule: string; readonly blocks: boolean; readonly text: string }[]
   readonly next: readonly string[]

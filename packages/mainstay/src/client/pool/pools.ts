@@ -1,11 +1,16 @@
 import type { Clock } from '../../core/clock.ts'
+import { withDeadline } from '../../core/deadline.ts'
 import { isRetryable } from '../../core/errors.ts'
 import { isJsonObject, parseJson } from '../../core/json.ts'
+import { randomUuid } from '../../core/uuid.ts'
 import { unwrapBare, unwrapList } from '../body.ts'
 import { UnexpectedAnswerError } from '../errors.ts'
 import type { Answer, CallOptions, Transport } from '../transport.ts'
 import { SseParser } from '../stream/sse-parser.ts'
-import { PoolLease } from './lease.ts'
+import { LeaseLostError } from './errors.ts'
+import { saysLeaseGone } from './lease-answer.ts'
+import { leaveQueue, type LeaveCalls } from './leave-queue.ts'
+import { LEASE_SHARE, PoolLease } from './lease.ts'
 import type {
   GrantedLease,
   PoolExplanation,
@@ -19,6 +24,7 @@ import type {
   PoolWish,
   ReconcileReport,
 } from './pool-record.ts'
+import { pauseAfterPoll, wasQuick } from './poll-pace.ts'
 
 /** The longest that one call of a wait lasts, in milliseconds; shorter than the time limit of a call. */
 const POLL_MS = 20_000
@@ -41,10 +47,22 @@ export interface Reasoned {
   readonly reason: string
 }
 
+/** What was granted, and when it was asked for, on the monotonic clock. */
+interface Grant {
+  readonly leases: readonly GrantedLease[]
+  readonly sentAt: number
+}
+
 /** Calls on the pool. They throw what `Transport.send` throws. */
 export class Pools {
   readonly #transport: Transport
   readonly #clock: Clock
+  readonly #leaving: LeaveCalls = {
+    cancel: async (id, reason, options) =>
+      void (await this.#post(poolPath('requests', id, 'cancel'), { reason }, options)),
+    granted: async (id, options) => await this.#granted(id, options),
+    release: async (lease, options) => await this.release(lease, options),
+  }
 
   constructor(transport: Transport, clock: Clock) {
     this.#transport = transport
@@ -55,7 +73,8 @@ export class Pools {
    * Takes one machine, waiting for it as long as the wish says. It sends signs of life by itself and is given back at the
    * end of the `await using` block.
    *
-   * A wait survives a restart of the server. When the signal is aborted, the request leaves the queue.
+   * A wait survives a restart of the server. When the signal is aborted, the request leaves the queue, and what it was
+   * granted meanwhile goes back before this rejects with the signal's reason.
    *
    * @throws MainstayApiError with status 409 when there is no machine (in time), 422 when there never can be one
    */
@@ -76,31 +95,43 @@ export class Pools {
     return new PoolLease(granted, this, this.#clock)
   }
 
-  /** Takes machines and leaves the signs of life to the caller. @throws as {@link acquire} */
+  /**
+   * Takes machines and leaves the signs of life to the caller; each lease lasts its `expiresInMs` from the return on.
+   *
+   * @throws as {@link acquire}
+   */
   async grant(wish: PoolWish, options: CallOptions = {}): Promise<readonly GrantedLease[]> {
-    const requestId = wish.requestId ?? globalThis.crypto.randomUUID()
+    options.signal?.throwIfAborted()
+    const requestId = wish.requestId ?? randomUuid()
     const until = this.#clock.monotonic() + (wish.waitMs ?? 0)
+    let quick = 0
     try {
       for (;;) {
-        const left = Math.max(0, until - this.#clock.monotonic())
+        const askedAt = this.#clock.monotonic()
+        const left = Math.max(0, until - askedAt)
         const asked = { ...wish, requestId, ...(wish.waitMs === undefined ? {} : { waitMs: Math.ceil(left) }) }
         const answer = await this.#ask(asked, left, options)
-        if (typeof answer === 'object') return answer
-        if (answer === 'away') await this.#clock.sleep(AGAIN_MS, { signal: options.signal })
+        if (typeof answer === 'object') return await this.#certain(answer, options)
+        quick = wasQuick(this.#clock.monotonic() - askedAt) ? quick + 1 : 0
+        const pauseMs = answer === 'away' ? AGAIN_MS : pauseAfterPoll(quick)
+        await this.#clock.sleep(pauseMs, { signal: options.signal })
       }
     } catch (error) {
-      if (options.signal?.aborted === true) await this.#leave(requestId)
+      if (options.signal?.aborted === true) await leaveQueue(this.#leaving, this.#clock, requestId)
       throw error
     }
   }
 
-  /** @throws LeaseLostError's cause: MainstayApiError with status 409 */
+  /** @throws MainstayApiError, with status 409 or 404 when the lease is gone */
   async heartbeat(
     { name, token }: { readonly name: string; readonly token: string },
     options: CallOptions = {},
   ): Promise<{ readonly expiresInMs: number; readonly preemptInMs: number | null }> {
-    const answer = await this.#post(vmPath(name, 'heartbeat'), { token }, { ...options, idempotent: true })
-    return answer as { readonly expiresInMs: number; readonly preemptInMs: number | null }
+    const path = vmPath(name, 'heartbeat')
+    const answer = await this.#post(path, { token }, { ...options, idempotent: true })
+    const { expiresInMs, preemptInMs } = answer as { expiresInMs?: unknown; preemptInMs?: unknown }
+    if (typeof expiresInMs !== 'number') throw new UnexpectedAnswerError(`POST ${path}`, 'it has no "expiresInMs"')
+    return { expiresInMs, preemptInMs: typeof preemptInMs === 'number' ? preemptInMs : null }
   }
 
   async release(
@@ -124,8 +155,12 @@ export class Pools {
     options: CallOptions = {},
   ): Promise<PoolLease | null> {
     const path = `${POOLS}/reattach`
+    const sentAt = this.#clock.monotonic()
     const answer = await this.#transport.send({ method: 'POST', api: 'root', path, body, ...options })
-    return answer.body === undefined ? null : this.lease(unwrapBare(answer, `POST ${path}`) as GrantedLease)
+    if (answer.body === undefined) return null
+    const leases = [unwrapBare(answer, `POST ${path}`) as GrantedLease]
+    const [lease] = await this.#certain({ leases, sentAt }, options)
+    return lease === undefined ? null : this.lease(lease)
   }
 
   /** Machines in the order of their names. */
@@ -204,13 +239,10 @@ export class Pools {
   }
 
   /** One question of a wait: the leases, or that it still waits, or that the server is away. */
-  async #ask(
-    wish: PoolWish,
-    leftMs: number,
-    options: CallOptions,
-  ): Promise<readonly GrantedLease[] | 'waiting' | 'away'> {
+  async #ask(wish: PoolWish, leftMs: number, options: CallOptions): Promise<Grant | 'waiting' | 'away'> {
     const path = `${POOLS}/leases`
     const body = { ...wish, pollMs: Math.ceil(Math.min(POLL_MS, leftMs)) }
+    let sentAt = 0
     try {
       // Asking again with the same id is harmless.
       const answer = await this.#transport.send({
@@ -219,9 +251,10 @@ export class Pools {
         path,
         body,
         idempotent: true,
+        onAttempt: () => void (sentAt = this.#clock.monotonic()),
         ...options,
       })
-      return answer.status === 202 ? 'waiting' : grantedBy(answer, path)
+      return answer.status === 202 ? 'waiting' : { leases: grantedBy(answer, `POST ${path}`), sentAt }
     } catch (error) {
       options.signal?.throwIfAborted()
       // While there is time, a server that is away is waited for: the request is in its queue.
@@ -230,17 +263,50 @@ export class Pools {
     }
   }
 
-  async #leave(requestId: string): Promise<void> {
-    try {
-      await this.#post(
-        `${POOLS}/requests/${encodeURIComponent(requestId)}/cancel`,
-        { reason: 'its client gave it up' },
-        {},
-      )
-    } catch (error) {
-      // It was not in the queue (any more), or the server is away: then its wait ends by itself.
-      if (!(error instanceof Error)) throw error
+  /**
+   * Counts leases from now on. What a server says of the time that is left holds for the moment of its answer, which is no
+   * earlier than the call. Where a long call leaves too little that is certain, a sign of life tells more.
+   *
+   * Source: vm-pool.md C5.
+   */
+  async #certain({ leases, sentAt }: Grant, options: CallOptions): Promise<readonly GrantedLease[]> {
+    return await Promise.all(
+      leases.map(async (lease) => {
+        const enoughMs = lease.expiresInMs * (1 - LEASE_SHARE)
+        const leftMs = sentAt + lease.expiresInMs - this.#clock.monotonic()
+        const certainMs = leftMs >= enoughMs ? leftMs : await this.#confirm(lease, options)
+        return { ...lease, expiresInMs: Math.max(0, certainMs) }
+      }),
+    )
+  }
+
+  /** @returns how long the lease certainly lasts, in milliseconds @throws LeaseLostError */
+  async #confirm(lease: GrantedLease, { signal }: CallOptions): Promise<number> {
+    const { name, expiresInMs } = lease
+    const until = this.#clock.monotonic() + expiresInMs
+    for (;;) {
+      const sentAt = this.#clock.monotonic()
+      const limit = { clock: this.#clock, what: `The first sign of life for ${name}`, signal }
+      try {
+        const confirmed = await withDeadline({ ...limit, timeoutMs: expiresInMs * LEASE_SHARE }, async (within) => {
+          return await this.heartbeat(lease, { signal: within })
+        })
+        return sentAt + confirmed.expiresInMs - this.#clock.monotonic()
+      } catch (error) {
+        signal?.throwIfAborted()
+        const over = this.#clock.monotonic() >= until
+        if (over) throw new LeaseLostError(name, 'no answer came until it was over', { cause: error })
+        if (saysLeaseGone(error)) throw new LeaseLostError(name, 'it was over when the answer came', { cause: error })
+      }
+      await this.#clock.sleep(Math.min(AGAIN_MS, expiresInMs * LEASE_SHARE), { signal })
     }
+  }
+
+  /** The machines of a request as things are now; null while it waits. */
+  async #granted(requestId: string, options: CallOptions): Promise<readonly GrantedLease[] | null> {
+    const path = `${POOLS}/leases/${encodeURIComponent(requestId)}`
+    const answer = await this.#transport.send({ method: 'GET', api: 'root', path, query: { pollMs: 0 }, ...options })
+    return answer.status === 202 ? null : grantedBy(answer, `GET ${path}`)
   }
 
   async #get(path: string, options: CallOptions): Promise<unknown> {
@@ -253,9 +319,9 @@ export class Pools {
   }
 }
 
-function grantedBy({ body }: Answer, path: string): readonly GrantedLease[] {
+function grantedBy({ body }: Answer, call: string): readonly GrantedLease[] {
   if (isJsonObject(body) && Array.isArray(body['leases'])) return body['leases'] as readonly GrantedLease[]
-  throw new UnexpectedAnswerError(`POST ${path}`, 'it has no list "leases"')
+  throw new UnexpectedAnswerError(call, 'it has no list "leases"')
 }
 
 /** The path of a machine, or of something that is done to it. */

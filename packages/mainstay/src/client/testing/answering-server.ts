@@ -25,9 +25,9 @@ export interface AnsweringServer extends AsyncDisposable {
   readonly requests: readonly SeenRequest[]
 }
 
-/** A real HTTP server on a loopback port that reacts as a test says. */
+/** A real HTTP server on a loopback port that reacts as a test says, and when it says. */
 export async function answeringServer(
-  react: (request: SeenRequest, nth: number) => Reaction,
+  react: (request: SeenRequest, nth: number) => Reaction | Promise<Reaction>,
 ): Promise<AnsweringServer> {
   const requests: SeenRequest[] = []
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -37,7 +37,7 @@ export async function answeringServer(
     const { method = '', url = '', headers } = request
     const seen = { method, path: url, headers, body: text === '' ? null : parseJson(text, 'the request') }
     requests.push(seen)
-    const reaction = react(seen, requests.length)
+    const reaction = await react(seen, requests.length)
     if (reaction === 'silence') return
     if (reaction === 'hang-up') {
       request.socket.destroy()
