@@ -29,6 +29,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Target>>> = {
   vmove: async () => (await import('./vmove/routes.ts')).vmoveRoutes,
   recovery: async () => (await import('./recovery/routes.ts')).recoveryRoutes,
   fence: async () => (await import('./fence.ts')).fence,
+  'compute-host': async () => (await import('./compute-host/routes.ts')).computeHostRoutes,
   events: async () => (await import('./events/routes.ts')).eventsRoutes,
   pool: async () => (await import('./pool/routes.ts')).poolRoutes,
   completion: async () => (await import('./completion.ts')).completion,

@@ -24,8 +24,12 @@ export interface CliContext extends CommandContext {
   readonly clock: Clock
   /** Aborted by SIGINT and SIGTERM. */
   readonly signal: AbortSignal
+  /** Lets SIGINT end the program on the spot, with all that it is doing, instead of asking it to stop; until disposed. */
+  readonly interruptEndsAtOnce?: () => Disposable
   /** Calls `reload` whenever the user asks for the configuration to be read again (SIGHUP), until disposed. */
   readonly onReload?: (reload: () => void) => Disposable
+  /** Calls `end` when the terminal goes away (SIGHUP), until disposed. Without it that ends the program on the spot. */
+  readonly onHangUp?: (end: () => void) => Disposable
   /** Brings the whole product, for the commands that run it here. */
   readonly loadServer: () => Promise<Partial<ServerModule>>
 }

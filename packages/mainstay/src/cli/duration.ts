@@ -14,13 +14,3 @@ export function parseDuration(text: string): number {
   const unit = (match[2] ?? 's') as keyof typeof UNIT_MS
   return Number(match[1]) * UNIT_MS[unit]
 }
-
-/** Writes a duration for people: `350 ms`, `4.2 s`, `3 min 05 s`, `2 h 10 min`. */
-export function formatDuration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`
-  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`
-  const seconds = Math.round(ms / 1000)
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`
-  const minutes = Math.round(seconds / 60)
-  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`
-}

@@ -6,8 +6,8 @@ import { describeError } from './describe-error.ts'
 import { NoSuchThingError, OutcomeError, RefusedError, UsageError } from './errors.ts'
 import { exitCodeOfError, exitCodeOfRun } from './exit-code.ts'
 
-function refusal(status: number): MainstayApiError {
-  const fault = { status, faultKey: null, requestId: 'req-1', retryAfterMs: null, message: `no\n  ${status}` }
+function refusal(status: number, faultKey: string | null = null): MainstayApiError {
+  const fault = { status, faultKey, requestId: 'req-1', retryAfterMs: null, message: `no\n  ${status}` }
   return new MainstayApiError('GET /x', fault)
 }
 
@@ -26,6 +26,9 @@ describe('exit codes (interface: 0 done, 1 failed, 2 usage, 3 refused, 4 unreach
     [refusal(403), 3],
     [refusal(404), 1],
     [refusal(409), 3],
+    [refusal(413), 1],
+    [refusal(422), 1],
+    [refusal(422, 'MS_POOL_REQUEST_IMPOSSIBLE'), 3],
     [refusal(500), 1],
     [refusal(502), 4],
     [refusal(503), 4],

@@ -1,7 +1,8 @@
 import { TimeoutError, errorMessage, isRetryable } from '../core/errors.ts'
 import { formatZulu } from '../core/timestamp.ts'
+import { formatDuration } from '../core/format-duration.ts'
 import type { CliContext } from './context.ts'
-import { formatDuration, parseDuration } from './duration.ts'
+import { parseDuration } from './duration.ts'
 
 /** The flags of every command that can go on showing what changes. */
 export interface FollowFlags {

@@ -45,6 +45,8 @@ export interface DemoOptions extends Interruptible {
   readonly hosts: number
   readonly guests: number
   readonly seed?: number | undefined
+  /** The longest that the recovery may take, in milliseconds. */
+  readonly timeoutMs: number
   /** Whether lines may be coloured and written over. */
   readonly terminal: boolean
   readonly print: (text: string) => void
@@ -53,6 +55,26 @@ export interface DemoOptions extends Interruptible {
 export interface MigrateOptions extends ConfigurationOptions, Interruptible {
   readonly dryRun: boolean
   readonly importDatabase?: string | undefined
+}
+
+export interface AdoptReferenceOptions extends ConfigurationOptions, Interruptible {
+  readonly dryRun: boolean
+}
+
+/** What was adopted of the VM manager of Copr, or would be. */
+export interface ReferenceAdoption {
+  readonly machines: readonly {
+    readonly name: string
+    readonly group: string
+    readonly state: string
+    readonly owner: string | null
+    readonly worker: string | null
+    /** Whether it was adopted before. */
+    readonly known: boolean
+  }[]
+  readonly left: readonly { readonly name: string; readonly because: string }[]
+  /** What a person has to do before it can be done; empty unless this is a dry run. */
+  readonly obstacles: readonly string[]
 }
 
 export interface PurgeOptions extends ConfigurationOptions, Interruptible {
@@ -64,6 +86,13 @@ export interface PurgeOptions extends ConfigurationOptions, Interruptible {
 
 export interface CheckOptions extends ConfigurationOptions, Interruptible {
   readonly compute?: string | undefined
+}
+
+export interface DemoEnd {
+  /** Whether all guests of the host run elsewhere. */
+  readonly recovered: boolean
+  /** What became of the recovery, in a sentence. */
+  readonly text: string
 }
 
 /** Something that goes on until it is stopped. */
@@ -89,11 +118,12 @@ export interface CheckResult {
 export interface ServerModule {
   serve(options: ServeOptions): Promise<Running>
   runAgent(options: AgentOptions): Promise<Running>
-  runDemo(options: DemoOptions): Promise<void>
+  runDemo(options: DemoOptions): Promise<DemoEnd>
   /** @returns names of the migrations that ran, or would run */
   migrate(options: MigrateOptions): Promise<readonly string[]>
   /** @returns how many rows went, or would go, by table in the order of their removal */
   purge(options: PurgeOptions): Promise<Readonly<Record<string, number>>>
+  adoptReference(options: AdoptReferenceOptions): Promise<ReferenceAdoption>
   check(options: CheckOptions): AsyncIterable<CheckResult>
 }
 

@@ -91,12 +91,25 @@ test('agent passes on what the flags and the environment say', async () => {
 })
 
 test('demo prints what the simulation tells', async () => {
-  const { code, stdout } = await runCommand(['demo', '--hosts', '3', '--seed', '7'], {
+  const { code, stdout } = await runCommand(['demo', '--hosts', '3', '--seed', '7', '--timeout', '2m'], {
     server: {
-      runDemo: async ({ hosts, guests, seed, terminal, print }) => print(`${hosts} ${guests} ${seed} ${terminal}\n`),
+      runDemo: async ({ hosts, guests, seed, timeoutMs, terminal, print }) => {
+        print(`${hosts} ${guests} ${seed} ${timeoutMs} ${terminal}\n`)
+        return { recovered: true, text: 'finished' }
+      },
     },
   })
-  expect({ code, stdout }).toEqual({ code: 0, stdout: '3 120 7 false\n' })
+  expect({ code, stdout }).toEqual({ code: 0, stdout: '3 120 7 120000 false\n' })
+})
+
+test('demo fails, with the reason, when its recovery does', async () => {
+  const { code, stderr } = await runCommand(['demo'], {
+    server: { runDemo: async () => ({ recovered: false, text: 'no host has room' }) },
+  })
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: 'mainstay: The recovery of the demonstration failed: no host has room\n',
+  })
 })
 
 describe('migrate', () => {

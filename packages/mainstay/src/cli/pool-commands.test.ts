@@ -55,10 +55,22 @@ describe('mainstay pool (C15)', () => {
     const refused = await mainstay('release', name, '--token', 'nonsense')
     expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining('is not yours any more')])
     expect((await mainstay('acquire', '--group', 'g', '--count', '3')).code, 'none free').toBe(3)
+    const never = await mainstay('acquire', '--label', 'nope')
+    expect([never.code, never.stderr]).toEqual([3, expect.stringContaining('can never be served')])
     expect((await mainstay('drain', 'planet:earth', '--reason', 'r')).code).toBe(2)
     expect((await mainstay('hold', 'x', '--on-failure', '--reason', 'r')).code).toBe(2)
     expect((await mainstay('show', 'nothing')).code).toBe(1)
     expect((await runCommand(['pool', 'list'], { env: { MAINSTAY_ENDPOINT: 'http://127.0.0.1:1' } })).code).toBe(4)
+  })
+
+  test('C15 a list of a group that is not there is an error, of an empty one an empty list', async () => {
+    const nope = await mainstay('list', '--group', 'nope')
+    expect([nope.code, nope.stdout, nope.stderr]).toEqual([
+      1,
+      '',
+      expect.stringContaining('The pool has no group nope'),
+    ])
+    expect(await json('list', '--group', 'g', '--state', 'held')).toEqual([])
   })
 
   test('C15 --dry-run says what would be asked, and does nothing', async () => {
@@ -99,6 +111,15 @@ describe('mainstay pool (C15)', () => {
     expect((await mainstay('adopt', 'mine', '--group', 'g', '--ip', '192.0.2.9', '--reason', 'r')).code).toBe(0)
     expect(await json('show', 'mine')).toMatchObject({ ip: '192.0.2.9', provider: null })
     expect((await mainstay('adopt', 'mine', '--group', 'g', '--ip', '192.0.2.9', '--reason', 'r')).code).toBe(3)
+  })
+
+  test('C12 C15 what nobody could ever meet, and an address that is none, are refused in words', async () => {
+    const group = await mainstay('hold', 'group:nope', '--on-failure', '--reason', 'r')
+    expect([group.code, group.stderr]).toEqual([1, expect.stringContaining('The pool has no group nope.')])
+    const label = await mainstay('hold', 'label:nope', '--on-failure', '--reason', 'r')
+    expect([label.code, label.stderr]).toEqual([1, expect.stringContaining('No group of the pool carries the label')])
+    const address = await mainstay('adopt', 'mine', '--group', 'g', '--ip', 'example.com', '--reason', 'r')
+    expect([address.code, address.stderr]).toEqual([1, expect.stringContaining('"example.com" is not an address.')])
   })
 
   test('C4 C15 requests, reorder, cancel', async () => {
@@ -158,15 +179,55 @@ describe('mainstay pool (C15)', () => {
 
   test('C5 acquire --keep gives the machine back when it is interrupted', async () => {
     const stop = new AbortController()
+    const shown = Promise.withResolvers<void>()
     const keeping = runCommand(['pool', 'acquire', '--keep'], {
       env: { MAINSTAY_ENDPOINT: pool.url },
       signal: stop.signal,
+      // The machine is in use before the client knows of it; what it has shown it holds.
+      onOutput: (stdout) => {
+        if (stdout.includes('vm-g-')) shown.resolve()
+      },
     })
     const inUse = async (): Promise<number> => (await pool.store.list({ states: ['in_use'], limit: 9 })).vms.length
-    await vi.waitUntil(async () => (await inUse()) === 1, { timeout: 20_000 })
+    await shown.promise
+    expect(await inUse()).toBe(1)
     stop.abort(new Error('enough'))
     const { code, stderr } = await keeping
     expect([code, stderr]).toEqual([0, expect.stringMatching(/^mainstay: gave vm-g-\w+ back\n$/)])
     expect(await inUse()).toBe(0)
+  })
+
+  /** `acquire --keep` of two machines, once it holds them; their names, and how it ends. */
+  async function keepTwo(): Promise<{ readonly names: readonly string[]; readonly outcome: Promise<CommandOutcome> }> {
+    const shown = Promise.withResolvers<string>()
+    const argv = ['pool', 'acquire', '--count', '2', '--wait', '20s', '--lease', '3s', '--keep', '-f', 'value']
+    const outcome = runCommand([...argv, '-c', 'name'], {
+      env: { MAINSTAY_ENDPOINT: pool.url },
+      onOutput: (stdout) => {
+        if (stdout.match(/vm-g-\w+\n/g)?.length === 2) shown.resolve(stdout)
+      },
+    })
+    return { names: (await shown.promise).trim().split('\n'), outcome }
+  }
+
+  test('C5 acquire --keep of which one machine is lost gives the others back, says which, and exits 3', async () => {
+    const { names, outcome } = await keepTwo()
+    const [lost, kept] = names as [string, string]
+    expect((await mainstay('delete', lost, '--reason', 'r', '--force')).code).toBe(0)
+    const { code, stderr } = await outcome
+    expect(stderr).toContain(`mainstay: gave ${kept} back\n`)
+    expect(stderr).toContain(`The lease on the machine ${lost} is lost`)
+    expect(stderr).not.toContain(`gave ${lost} back`)
+    expect(code).toBe(3)
+    expect((await pool.store.list({ states: ['in_use'], limit: 9 })).vms).toEqual([])
+  })
+
+  test('C5 acquire --keep of which all machines are lost says so of each', async () => {
+    const { names, outcome } = await keepTwo()
+    for (const name of names) await pool.pool.operator.delete([name], { force: true, reason: 'r' })
+    const { code, stderr } = await outcome
+    for (const name of names)
+      expect(stderr).toMatch(new RegExp(`The lease on the machine ${name} is lost|gave ${name} back`))
+    expect([code, stderr]).toEqual([3, expect.stringContaining('is lost')])
   })
 })

@@ -15,6 +15,7 @@ const HELD: Recovery = {
   type: 'host',
   subject: 'host-001',
   status: 'held',
+  waitsFor: null,
   heldReason: 'no fence answers',
   createdAt: '2026-01-01T12:00:00.000Z',
   finishedAt: null,

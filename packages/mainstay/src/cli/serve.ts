@@ -1,5 +1,6 @@
 import { buildCommand } from '@stricli/core'
 
+import { COMPUTE_DRIVERS, SERVER_ROLES } from './choices.ts'
 import { configurationFlags, configurationOf, type ConfigurationFlags } from './configuration-flags.ts'
 import { debugFlag } from './connection.ts'
 import type { CliContext } from './context.ts'
@@ -8,7 +9,7 @@ import { serverPart } from './load-server.ts'
 import { oneOf } from './one-of.ts'
 import { textFlag } from './text-argument.ts'
 import { untilStopped } from './until-stopped.ts'
-import { wordsFlag } from './words.ts'
+import { choicesFlag } from './words.ts'
 
 interface Flags extends ConfigurationFlags {
   readonly roles?: readonly string[]
@@ -28,19 +29,24 @@ export const serve = buildCommand<Flags, [], CliContext>({
     brief: 'Run the control plane',
     fullDescription:
       'Serves everything on one address with nothing else installed: an embedded database and a simulated fleet unless ' +
-      'the configuration says otherwise. SIGINT and SIGTERM stop it in good order; a second one stops it at once.',
+      'the configuration says otherwise. SIGTERM stops it in good order: running requests may end. SIGINT stops it at once, as a second ' +
+      'signal does; the next start carries on what was running.',
   },
   parameters: {
     flags: {
-      roles: wordsFlag('ROLE,...', 'What this process does: api, engine, pool, events, dashboard; all without it'),
+      roles: choicesFlag(
+        'ROLE,...',
+        `What this process does: ${SERVER_ROLES.join(', ')}; all without it`,
+        SERVER_ROLES,
+      ),
       listen: textFlag('HOST:PORT', 'Where to listen; 127.0.0.1:15868 without it'),
       ...configurationFlags,
       compute: {
-        ...oneOf(['simulated', 'libvirt', 'openstack', 'command']),
+        ...oneOf(COMPUTE_DRIVERS),
         kind: 'parsed',
         optional: true,
         placeholder: 'DRIVER',
-        brief: 'What runs the guests: simulated, libvirt, openstack or command',
+        brief: `What runs the guests: ${COMPUTE_DRIVERS.join(' or ')}`,
       },
       simHosts: { ...countFlag, brief: 'Hosts of the simulated fleet' },
       simGuests: { ...countFlag, brief: 'Guests of the simulated fleet' },
@@ -55,6 +61,7 @@ export const serve = buildCommand<Flags, [], CliContext>({
     },
   },
   async func(flags) {
+    using _interrupt = this.interruptEndsAtOnce?.()
     const { roles, listen, compute, simHosts, simGuests, simSeed, insecureNoAuth } = flags
     const work = await serverPart(this.loadServer, 'serve')
     const running = await work({

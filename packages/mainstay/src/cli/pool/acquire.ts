@@ -1,6 +1,7 @@
 import { buildCommand } from '@stricli/core'
 
-import type { MainstayClient, PoolLease, PoolWish } from '../../client/index.ts'
+import type { GrantedLease, MainstayClient, PoolLease, PoolWish } from '../../client/index.ts'
+import { errorMessage } from '../../core/errors.ts'
 import { connect, connectionFlags, type ConnectionFlags } from '../connection.ts'
 import type { CliContext } from '../context.ts'
 import { dryRunFlag, printPlan, type DryRunFlags } from '../dry-run.ts'
@@ -41,7 +42,8 @@ export const poolAcquire = buildCommand<Flags, [], CliContext>({
     brief: 'Take a machine, and print its address and the token that gives it back',
     fullDescription:
       'The lease ends unless "pool heartbeat" prolongs it. With --keep this command prolongs it itself until it is ' +
-      'interrupted, and then gives the machine back. Exits 3 when there is no machine (in time).',
+      'interrupted, or its terminal goes away, and then gives the machine back. Of several machines, the loss of one ends ' +
+      'it: it gives the others back. Exits 3 when there is no machine (in time), there never can be one, or one was lost.',
   },
   parameters: {
     flags: {
@@ -85,40 +87,60 @@ export const poolAcquire = buildCommand<Flags, [], CliContext>({
       })
       return
     }
-    const granted = await grant(this, client, wish)
+    const hungUp = new AbortController()
+    using _hangUps = this.onHangUp?.(() => hungUp.abort(new Error('The terminal went away.')))
+    const signal = AbortSignal.any([this.signal, hungUp.signal])
+    const granted = await grant(this, client, wish, signal)
+    await using held = new AsyncDisposableStack()
+    const leases = flags.keep ? granted.map((lease) => held.use(client.pools.lease(lease))) : []
     const [only] = granted
     const text =
       granted.length === 1 && only !== undefined
         ? await renderRecord(this, flags, leaseView, only)
         : await renderList(this, flags, leaseView, granted)
     this.process.stdout.write(text)
-    if (flags.keep)
-      await keep(
-        this,
-        granted.map((lease) => client.pools.lease(lease)),
-      )
+    if (flags.keep) await keep(this, leases, signal)
   },
 })
 
-async function grant(context: CliContext, client: MainstayClient, wish: PoolWish) {
+async function grant(
+  context: CliContext,
+  client: MainstayClient,
+  wish: PoolWish,
+  signal: AbortSignal,
+): Promise<readonly GrantedLease[]> {
   using progress = new ProgressLine(context)
   if (wish.waitMs !== undefined) progress.show('waiting for a machine')
-  return await client.pools.grant(wish, { signal: context.signal })
+  return await client.pools.grant(wish, { signal })
 }
 
-/** Until the user has enough, or a machine is lost. @throws LeaseLostError */
-async function keep({ signal, process }: CliContext, leases: readonly PoolLease[]): Promise<void> {
+/**
+ * Until the user has enough, or a machine is lost: then those that are left go back, all at once.
+ *
+ * @throws LeaseLostError, LeaseReleaseUnconfirmedError: the first; others are printed
+ */
+async function keep({ process }: CliContext, leases: readonly PoolLease[], signal: AbortSignal): Promise<void> {
   const over = Promise.withResolvers<void>()
   const end = (): void => over.resolve()
   const any = AbortSignal.any([signal, ...leases.map((lease) => lease.signal)])
   any.addEventListener('abort', end, { once: true })
   if (any.aborted) end()
   await over.promise
-  for (const lease of leases) {
-    await lease[Symbol.asyncDispose]()
-    lease.signal.throwIfAborted()
-    process.stderr.write(`mainstay: gave ${lease.name} back\n`)
+  const ends = await Promise.allSettled(leases.map(giveBack))
+  const failed = ends.filter((each) => each.status === 'rejected').map(({ reason }): unknown => reason)
+  for (const each of ends) {
+    if (each.status === 'fulfilled') process.stderr.write(`mainstay: gave ${each.value} back\n`)
   }
+  const [first, ...others] = failed
+  for (const error of others) process.stderr.write(`mainstay: ${errorMessage(error)}\n`)
+  if (first !== undefined) throw first
+}
+
+/** @returns its name @throws LeaseLostError also when it was lost before */
+async function giveBack(lease: PoolLease): Promise<string> {
+  await lease[Symbol.asyncDispose]()
+  lease.signal.throwIfAborted()
+  return lease.name
 }
 
 function wishOf(flags: Flags): PoolWish {

@@ -69,11 +69,12 @@ export const poolExplain = buildCommand<ConnectionFlags & FollowFlags, [string],
   },
 })
 
-function explanationText({ verdict, findings, next }: PoolExplanation): string {
+function explanationText({ doing, verdict, findings, next }: PoolExplanation): string {
   const width = Math.max(0, ...findings.map(({ rule }) => rule.length))
   const looked = findings.map(({ rule, blocks, text }) => `  ${blocks ? 'NO ' : 'ok '} ${rule.padEnd(width)}  ${text}`)
   const coming = next.length === 0 ? ['  nothing'] : next.map((line) => `  ${line}`)
   return [
+    doing,
     verdict,
     '',
     ...(looked.length === 0 ? [] : ['What was looked at', ...looked, '']),

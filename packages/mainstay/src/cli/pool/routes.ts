@@ -3,6 +3,7 @@ import { buildRouteMap } from '@stricli/core'
 import type { CliContext } from '../context.ts'
 import { poolAcquire } from './acquire.ts'
 import { poolAdopt } from './adopt.ts'
+import { poolAdoptReference } from './adopt-reference.ts'
 import { poolDelete, poolRecheck } from './delete.ts'
 import { poolDrain, poolUndrain } from './drain.ts'
 import { poolHold, poolUnhold } from './hold.ts'
@@ -29,6 +30,7 @@ export const poolRoutes = buildRouteMap<string, CliContext>({
     undrain: poolUndrain,
     delete: poolDelete,
     adopt: poolAdopt,
+    'adopt-reference': poolAdoptReference,
     recheck: poolRecheck,
     requests: poolRequests,
     cancel: poolCancel,

@@ -10,6 +10,7 @@ const RECOVERY: Recovery = {
   subject: 'host-001',
   status: 'completed',
   heldReason: null,
+  waitsFor: null,
   createdAt: '2026-01-01T12:00:00.900Z',
   finishedAt: '2026-01-01T12:00:10.000Z',
   outcome: 'finished: 2 guests run elsewhere',
@@ -99,6 +100,15 @@ describe('a recovery that still runs', () => {
     expect(text).toContain('No decision has been taken yet.')
     expect(text).toContain('4.0 s so far  1 of 2  <- slowest')
     expect(text).toContain('Slowest part: act, 4.0 s of 5.0 s in all (80 %).')
+  })
+
+  test('names the one that it waits for, and how to look at that', () => {
+    const waitsFor = { id: 'r0', type: 'instance', subject: 'web', status: 'running' } as const
+    const text = explainRecovery({ ...running, status: 'pending', timeline: [], waitsFor })
+    expect(text).toContain(
+      'is PENDING.\n  waits for       the recovery of instance web, which is running: r0\n  recovery        r1\n',
+    )
+    expect(text).toContain('mainstay recovery explain r0')
   })
 
   test('says that it is running where no time may be told', () => {

@@ -1,7 +1,8 @@
 import type { DecisionRecord, Recovery, TimelineEntry } from '../../client/index.ts'
 import { isJsonObject, toJson, type Json } from '../../core/json.ts'
 import { parseTimestamp } from '../../core/timestamp.ts'
-import { formatDuration } from '../duration.ts'
+import { formatDuration } from '../../core/format-duration.ts'
+
 import { isSettled } from './settled.ts'
 
 /** The longest value of a decision's input that is printed; the record has it in full. */
@@ -27,10 +28,16 @@ export function explainRecovery(recovery: Recovery, nowMs?: number): string {
     .join('\n\n')}\n`
 }
 
-function headline({ id, type, subject, status, outcome, heldReason, createdAt, notificationUuid }: Recovery): string[] {
+function headline(recovery: Recovery): string[] {
+  const { id, type, subject, status, outcome, heldReason, waitsFor, createdAt, notificationUuid } = recovery
   return [
     `The recovery of ${type} ${subject} is ${status.toUpperCase()}.`,
     ...(heldReason === null ? [] : [`  held because    ${heldReason}`]),
+    ...(waitsFor === null
+      ? []
+      : [
+          `  waits for       the recovery of ${waitsFor.type} ${waitsFor.subject}, which is ${waitsFor.status}: ${waitsFor.id}`,
+        ]),
     ...(outcome === null ? [] : [`  outcome         ${outcome}`]),
     `  recovery        ${id}`,
     `  notification    ${notificationUuid}`,
@@ -125,7 +132,7 @@ function failures({ steps }: Recovery): string[] {
   ]
 }
 
-function whatNow({ id, type, subject, status }: Recovery): string[] {
+function whatNow({ id, type, subject, status, waitsFor }: Recovery): string[] {
   switch (status) {
     case 'held':
       return [
@@ -144,7 +151,11 @@ function whatNow({ id, type, subject, status }: Recovery): string[] {
     case 'pending':
     case 'running':
     case 'waiting':
-      return ['What now', `  follow it:  mainstay recovery show ${id} --watch`]
+      return [
+        'What now',
+        ...(waitsFor === null ? [] : [`  see what it waits for:  mainstay recovery explain ${waitsFor.id}`]),
+        `  follow it:  mainstay recovery show ${id} --watch`,
+      ]
     case 'completed':
     case 'cancelled':
       return []
