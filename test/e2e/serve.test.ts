@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
 import { waitUntil } from '../real/lab/wait-until.ts'
-import { MainstayProcess, runMainstay } from '../support/mainstay-process.ts'
+import { runMainstay, startMainstay } from '../support/mainstay-process.ts'
 import { ServeProcess, type ServeOptions } from '../support/serve-process.ts'
 
 const SMALL = ['compute.simulated_hosts=3', 'compute.simulated_guests=6', 'log.level=warn']
@@ -90,7 +90,7 @@ describe('mainstay serve', () => {
     })
     expect(await post(server, '/api/v1/fences', { host: 5 })).toMatchObject({
       status: 400,
-      json: { error: { code: 'FST_ERR_VALIDATION', retryable: false } },
+      json: { error: { code: 'MS_BAD_REQUEST', retryable: false } },
     })
     expect(await ask(server, 'GET', '/api/v1/recoveries/nothing')).toMatchObject({
       status: 404,
@@ -185,7 +185,7 @@ describe('mainstay serve', () => {
     const refused = await runMainstay(args)
     expect(refused.code).toBe(2)
     expect(refused.stderr).toMatch(/^mainstay: Listening on 0\.0\.0\.0 would let everybody .*--insecure-no-auth\.\n$/)
-    await using allowed = new MainstayProcess([...args, '--insecure-no-auth', '--set', 'log.level=warn'])
+    await using allowed = await startMainstay([...args, '--insecure-no-auth', '--set', 'log.level=warn'])
     await allowed.untilPrinted(/http:\/\/0\.0\.0\.0:\d+/)
     expect((await allowed.stop()).code).toBe(0)
   })
@@ -193,7 +193,8 @@ describe('mainstay serve', () => {
   test.each([
     ['an option on the command line', ['--set', 'recovery.attemps=3'], 'no option recovery.attemps.'],
     ['a section on the command line', ['--set', 'nosuch.option=3'], 'no option nosuch.'],
-    ['a driver', ['--compute', 'command'], 'compute.driver must be one of simulated'],
+    ['a driver', ['--set', 'compute.driver=command'], 'compute.driver must be one of simulated'],
+    ['a driver by its flag', ['--compute', 'command'], '"command" is none of simulated, libvirt.'],
     ['a file', ['--config', '/nonexistent/mainstay.toml'], '/nonexistent/mainstay.toml cannot be read'],
     ['libvirt without hosts', ['--compute', 'libvirt'], 'compute.libvirt_hosts names no host'],
   ])('%s that does not exist is named in one line, exit 2', async (_, flags, text) => {

@@ -43,6 +43,7 @@ export async function buildCompute(config: Config, deps: ComputeDependencies): P
     directory: dataDirectory(config),
     size: { hosts, guests, seed },
     latency: { startMs, stopMs: startMs, evacuateMs, powerMs },
+    evacuationsBy: config.compute.simulated_evacuations_by,
   })
   const power = {
     powerOff: async (host: string, asking: { signal: AbortSignal }) => await compute.power.powerOffHost(host, asking),

@@ -12,7 +12,7 @@ import type { StreamService } from '../events/stream-service.ts'
 import type { WebhookDesk } from '../events/webhooks/desk.ts'
 import { findWorkflow, workflowHistory, type WorkflowSummary } from '../journal/index.ts'
 import { poolRoutes } from '../pool/routes/index.ts'
-import { RecoveryDesk, progressDetails, recoveryRoutes, startRecovery } from '../recovery/index.ts'
+import { RecoveryDesk, computeHostRoutes, progressDetails, recoveryRoutes, startRecovery } from '../recovery/index.ts'
 import type { Queries } from '../store/index.ts'
 import type { Access } from './build-access.ts'
 import { serveEvents } from './build-events/serve-events.ts'
@@ -31,10 +31,10 @@ interface HttpParts {
 
 /** Makes the HTTP server with the routes of the roles that this process has. @throws InvalidInputError */
 export async function buildHttp(parts: Parts, access: Access, { stream, webhooks, pool }: HttpParts): Promise<HttpApp> {
-  const { config, clock, ids, logger, metrics, engine, relay, tasks, notifier } = parts
+  const { config, clock, ids, logger, metrics, engine, relay, tasks, bus } = parts
   const { store } = parts.store
   const app = createHttpApp({ clock, ids, metrics }, httpOptions(parts))
-  registerOperations(app, { metrics, ...healthChecks(parts, stream) })
+  registerOperations(app, { metrics, ...healthChecks(parts, { stream, pool }) })
   await stream?.serve(app)
   await serveEvents(app, access, parts, webhooks)
   await serveNotifications(app, access, parts)
@@ -47,8 +47,17 @@ export async function buildHttp(parts: Parts, access: Access, { stream, webhooks
   const native = { clock, logger, authenticate: access.authenticate }
   await registerNative(app, native, (routes) => {
     recoveryRoutes(routes, { desk, authorize: access.authorize })
+    computeHostRoutes(routes, {
+      compute: parts.compute.compute,
+      authorize: access.authorize,
+      ids,
+      logger,
+      clock,
+      timeoutMs: config.recovery.request_timeout_ms,
+    })
     if (pool !== null) poolRoutes(routes, pool.routes)
-    if (parts.compute.simulated !== null) simulationRoutes(routes, parts.compute.simulated)
+    const { simulated } = parts.compute
+    if (simulated !== null) simulationRoutes(routes, { simulated, authorize: access.authorize })
   })
   await registerNativeNotFound(app, native)
   const ha = {
@@ -64,7 +73,7 @@ export async function buildHttp(parts: Parts, access: Access, { stream, webhooks
   const api = createHaApi({
     ...ha,
     publishFailure: relay,
-    notifier,
+    notifier: bus,
     authenticate: access.authenticate,
     authorize: access.authorize,
     options: haOptions(config),
@@ -106,15 +115,16 @@ function recoveryProgress(workflow: WorkflowSummary | undefined): RecoveryProgre
 /** What must hold before requests are sent here, and what is only told of. */
 function healthChecks(
   { config, store, events, notifications }: Parts,
-  stream: StreamService | null,
+  { stream, pool }: Pick<HttpParts, 'stream' | 'pool'>,
 ): Pick<OperationsDeps, 'readiness' | 'notices'> {
-  const readiness = { store: async () => void (await store.store.version()), ...notifications?.readiness }
-  if (events === null) return { readiness }
-  const { notices } = notifications ?? {}
-  const checks = { events: events.check, event_stream: async () => stream?.hub.assertReady() }
-  return config.events.needed_for_ready
-    ? { readiness: { ...readiness, ...checks }, notices }
-    : { readiness, notices: { ...notices, ...checks } }
+  const own = { store: async () => void (await store.store.version()), ...notifications?.readiness }
+  const ofEvents = events && { events: events.check, event_stream: async () => stream?.hub.assertReady() }
+  const ofPool = pool && { pool: pool.check }
+  const needed = { events: config.events.needed_for_ready, pool: config.pool.needed_for_ready }
+  return {
+    readiness: { ...own, ...(needed.events ? ofEvents : null), ...(needed.pool ? ofPool : null) },
+    notices: { ...notifications?.notices, ...(needed.events ? null : ofEvents), ...(needed.pool ? null : ofPool) },
+  }
 }
 
 function httpOptions({ config, logger }: Parts): Parameters<typeof createHttpApp>[1] {
@@ -138,7 +148,7 @@ function httpOptions({ config, logger }: Parts): Parameters<typeof createHttpApp
   }
 }
 
-function haOptions({ ha }: Config): HaOptions {
+function haOptions({ ha, recovery }: Config): HaOptions {
   return {
     maxLimit: ha.max_limit,
     linkPrefix: ha.link_prefix === '' ? null : ha.link_prefix,
@@ -149,7 +159,7 @@ function haOptions({ ha }: Config): HaOptions {
     healthcheckDisableFile: ha.healthcheck_disable_file,
     believeForwarded: ha.believe_forwarded,
     useForwardedFor: ha.use_forwarded_for,
-    computeCheckTimeoutMs: 30_000,
+    computeCheckTimeoutMs: recovery.request_timeout_ms,
     corsOrigins: ha.cors_origins,
   }
 }

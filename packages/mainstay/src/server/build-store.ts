@@ -7,6 +7,7 @@ import type { Logger } from '../core/logging.ts'
 import { makeDirectory } from '../core/make-directory.ts'
 import { PostgresStore, SqliteStore, lockDirectory, type Store } from '../store/index.ts'
 import type { Config } from './config/schema.ts'
+import { refuseEmptyDatabase } from './refuse-empty-database.ts'
 
 export interface BuiltStore {
   readonly store: Store
@@ -44,9 +45,9 @@ export function isNew({ store, server }: Config): boolean {
  * @throws InvalidInputError, StoreUnavailableError, StoreCorruptError
  */
 export function openStore(config: Config, { clock, logger }: { clock: Clock; logger: Logger }): BuiltStore {
-  const { url, connections, busy_timeout_ms: busyTimeoutMs } = config.store
+  const { url, connections, busy_timeout_ms: busyTimeoutMs, work_timeout_ms: workTimeoutMs } = config.store
   if (url.startsWith('postgres://') || url.startsWith('postgresql://')) {
-    const store = PostgresStore.open({ url, clock, logger, maxConnections: connections })
+    const store = PostgresStore.open({ url, clock, logger, maxConnections: connections, workTimeoutMs })
     return { store, exclusive: false, description: 'PostgreSQL', release: async () => await store.close() }
   }
   if (url !== '')
@@ -54,7 +55,9 @@ export function openStore(config: Config, { clock, logger }: { clock: Clock; log
   const directory = dataDirectory(config)
   const lock = lockDirectory(directory)
   try {
-    const store = SqliteStore.open({ path: join(directory, DATABASE_NAME), busyTimeoutMs })
+    const path = join(directory, DATABASE_NAME)
+    refuseEmptyDatabase(path)
+    const store = SqliteStore.open({ path, busyTimeoutMs, workTimeoutMs })
     const release = async (): Promise<void> => {
       await store.close()
       lock[Symbol.dispose]()

@@ -3,7 +3,7 @@ import type { SystemIds } from '../core/ids.ts'
 import type { Logger } from '../core/logging.ts'
 import type { Metrics } from '../core/metrics.ts'
 import type { TaskGroup } from '../core/task-group.ts'
-import type { RabbitmqNotifier } from '../ha/index.ts'
+import type { Notifier } from '../ha/index.ts'
 import type { Engine } from '../journal/index.ts'
 import type { BuiltEvents } from './build-events/open-events.ts'
 import type { BuiltNotifications } from './build-events/start-notifications.ts'
@@ -29,7 +29,7 @@ export interface Parts {
   readonly engine: Engine
   readonly relay: OutboxRelay
   /** The message bus, where one is configured. */
-  readonly notifier: RabbitmqNotifier | undefined
+  readonly bus: Notifier | undefined
   /** What another configuration changes while the program runs. */
   readonly mutable: { retryNewAfterMs: number }
 }

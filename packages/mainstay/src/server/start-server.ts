@@ -5,7 +5,6 @@ import { Lifecycle } from '../core/lifecycle.ts'
 import { createLogger, type Logger } from '../core/logging.ts'
 import { Metrics } from '../core/metrics.ts'
 import { TaskGroup } from '../core/task-group.ts'
-import { RabbitmqNotifier } from '../ha/index.ts'
 import { listenOn, stopServing } from '../http/index.ts'
 import { Engine } from '../journal/index.ts'
 import {
@@ -21,6 +20,7 @@ import { openStream } from './build-events/open-stream.ts'
 import { openWebhooks } from './build-events/open-webhooks.ts'
 import { startNotifications } from './build-events/start-notifications.ts'
 import { startRelay } from './build-events/start-relay.ts'
+import { connectBus, startBus } from './build-bus.ts'
 import { buildCompute, type BuiltCompute } from './build-compute.ts'
 import { buildHttp } from './build-http.ts'
 import type { BuiltPool } from './build-pool/start-native-pool.ts'
@@ -30,7 +30,7 @@ import { recoveryPolicy } from './config/policy.ts'
 import type { Config } from './config/schema.ts'
 import { listenAddress } from './listen-address.ts'
 import type { Parts } from './parts.ts'
-import { startBusRelay, tellListeners } from './tell-listeners.ts'
+import { tellListeners } from './tell-listeners.ts'
 
 export interface RunningServer {
   /** Where it is reached, `http://host:port`. */
@@ -84,7 +84,9 @@ export async function startServer(config: Config, dependencies: StartDependencie
       // Before the server: it would wait for open streams, and their clients are to be told first.
       lifecycle.started('event stream', async () => await stream.stop({ timeoutMs: graceMs }))
     }
-    const stop = async (): Promise<void> => await lifecycle.stop({ timeoutMs: gracefulMs + graceMs })
+    // Who lets requests take as long as they want waits for them. Source: ha-api.md 20.2.
+    const timeoutMs = gracefulMs === 0 ? Number.POSITIVE_INFINITY : gracefulMs + graceMs
+    const stop = async (): Promise<void> => await lifecycle.stop({ timeoutMs })
     const reload = async (changed: Config): Promise<void> => {
       await pool?.reload(changed)
       logger.level = changed.log.level
@@ -107,7 +109,7 @@ async function build(config: Config, deps: { clock: Clock; logger: Logger }, lif
   lifecycle.started('store', store.release)
   await store.store.migrate()
   const events = await openEvents(config, { clock, ids, logger, metrics }, lifecycle)
-  const notifier = startNotifier(config, { clock, ids, logger }, lifecycle)
+  const sender = connectBus(config, { clock, logger }, lifecycle)
   const tasks = new TaskGroup(deps)
   lifecycle.started('background work', async () => await tasks.stop({ timeoutMs: config.server.shutdown_grace_ms }))
   const shared = config.events.store === 'redis'
@@ -117,12 +119,12 @@ async function build(config: Config, deps: { clock: Clock; logger: Logger }, lif
       : await startNotifications({ config, clock, ids, logger, metrics, events, shared, lifecycle })
   const relay = startRelay({ config, clock, logger, tasks, store, events })
   const bus =
-    notifier === undefined ? undefined : startBusRelay(config, notifier, { store: store.store, clock, tasks, logger })
+    sender === undefined ? undefined : startBus(config, sender, { store: store.store, clock, ids, tasks, logger })
   const compute = await buildCompute(config, { clock, logger, ids, store: store.store, publish: relay })
   lifecycle.started('compute', async () => await compute.compute.close())
   const poke = (): void => {
     relay.poke()
-    bus?.poke()
+    bus?.committed()
   }
   const { lease_ms: leaseMs, poll_ms: pollMs, max_concurrent: maxConcurrent } = config.journal
   const engine = new Engine(
@@ -149,7 +151,7 @@ async function build(config: Config, deps: { clock: Clock; logger: Logger }, lif
     policy: recoveryPolicy(config),
     ids,
     announce,
-    tellListeners: tellListeners({ ids, toBus: bus !== undefined }),
+    tellListeners: tellListeners({ ids, bus }),
   }
   engine.register(hostFailureWorkflow(tools))
   engine.register(instanceFailureWorkflow(tools))
@@ -167,22 +169,9 @@ async function build(config: Config, deps: { clock: Clock; logger: Logger }, lif
     compute,
     engine,
     relay,
-    notifier,
+    bus,
     mutable,
   }
-}
-
-/** Sends versioned notifications to a message bus, where one is configured. */
-function startNotifier(
-  config: Config,
-  deps: { clock: Clock; ids: SystemIds; logger: Logger },
-  lifecycle: Lifecycle,
-): RabbitmqNotifier | undefined {
-  const { driver, url, topics } = config.notifications
-  if (driver !== 'rabbitmq' || url === '') return undefined
-  const notifier = new RabbitmqNotifier({ ...deps, url, topics })
-  lifecycle.started('message bus', async () => await notifier.close({ timeoutMs: config.server.shutdown_grace_ms }))
-  return notifier
 }
 
 function banner(

@@ -10,10 +10,8 @@ import { StoreCorruptError } from '../../store/index.ts'
 import { dataDirectory } from '../build-store.ts'
 import type { Config } from '../config/schema.ts'
 import { openEventRedis } from './event-redis.ts'
+import { EVENT_DATABASE_NAME, SEEN_NAME } from './file-names.ts'
 import type { EventsDependencies } from './events-dependencies.ts'
-
-const DATABASE_NAME = 'events.db'
-const SEEN_NAME = 'event-log-seen.json'
 
 /** Which store the log is in, for the banner. */
 export interface OpenedEventLog {
@@ -45,7 +43,7 @@ export async function openEventLog(config: Config, deps: EventsDependencies): Pr
     const log = new RedisEventLog({ redis, prefix, clock, ids, logger, retention, repeats, seenFile })
     return { log, description: `Redis at ${redis.address}` }
   }
-  const path = join(dataDirectory(config), DATABASE_NAME)
+  const path = join(dataDirectory(config), EVENT_DATABASE_NAME)
   const { fsync, fsync_interval_ms: fsyncIntervalMs, commit_max_events: maxCommitEvents } = events
   const log = await openOrSetAside({
     path,

@@ -7,10 +7,10 @@ import type { GroupRules, LabelOptions, PoolRules } from '../../pool/options.ts'
 import type { ProviderFleet } from '../../pool/provider/fleet.ts'
 import { DEFAULT_RECONCILE_OPTIONS } from '../../pool/reconcile/index.ts'
 import type { GroupSetup } from '../../pool/setup.ts'
-import { carries } from '../../pool/sizing/ledger.ts'
 import { checkSchedule } from '../../pool/sizing/schedule.ts'
 import type { PoolGroupConfig, PoolLabelConfig } from '../config/pool-group-schema.ts'
 import type { PoolConfig } from '../config/pool-schema.ts'
+import { isSized, poolContradictions } from './pool-contradictions.ts'
 
 export interface SettingsParts {
   readonly clock: Clock
@@ -19,17 +19,11 @@ export interface SettingsParts {
 
 /** What the section [pool] says, under the names of the rules. @throws InvalidInputError naming what contradicts what */
 export function poolSettings(config: PoolConfig, parts: SettingsParts): PoolSettings {
-  refuseRepeats(
-    'group',
-    config.groups.map(({ id }) => id),
-  )
-  refuseRepeats(
-    'label',
-    config.labels.map(({ label }) => label),
-  )
+  const contradictions = poolContradictions(config, parts.fleet)
+  if (contradictions.length > 0) throw new InvalidInputError(contradictions.join('\n'))
   const groups = config.groups.map(groupRulesOf)
   const labels = [...config.labels.map(labelOptionsOf), ...config.groups.filter(isSized).map(ownLabelOf)]
-  for (const label of labels) validateLabel(label, groups)
+  for (const { label, schedules } of labels) for (const schedule of schedules) checkSchedule(schedule, label)
   return {
     configuration: { pool: poolRulesOf(config), groups },
     labels,
@@ -84,6 +78,7 @@ function groupRulesOf(group: PoolGroupConfig): GroupRules {
     terminatingTimeoutMs: group.terminating_timeout_ms,
     maxHoldMs: group.max_hold_ms,
     draining: null,
+    retired: false,
     maxAgeMs: group.max_age_ms,
     maxUses: group.max_uses,
     maxReadyAgeMs: group.max_ready_age_ms,
@@ -100,19 +95,6 @@ function poolRulesOf(config: PoolConfig): PoolRules {
     holdQuota: config.hold_quota,
     requestRetentionMs: config.request_retention_ms,
   }
-}
-
-/** Whether a group says for itself how many machines it wants. */
-function isSized({
-  min_ready,
-  max_ready,
-  min_total,
-  standby,
-  scale_factor,
-  on_demand,
-  schedules,
-}: PoolGroupConfig): boolean {
-  return min_ready + max_ready + min_total + standby + scale_factor > 0 || on_demand || schedules.length > 0
 }
 
 /** A group's own wishes are those of the label that has its name; its `max_total` is a rule of the group. */
@@ -155,32 +137,11 @@ function overrideOf(
   }
 }
 
-function validateLabel(label: LabelOptions, groups: readonly GroupRules[]): void {
-  const { label: name, minReady, maxReady, maxTotal, minTotal } = label
-  if (!groups.some((group) => carries(group, name))) {
-    throw new InvalidInputError(`pool.labels wants machines of the label ${name}, which no group carries.`)
-  }
-  const above = (least: number, most: number, what: string): void => {
-    if (most > 0 && least > most) throw new InvalidInputError(`The label ${name} contradicts itself: ${what}.`)
-  }
-  above(minReady, maxReady, `min_ready ${minReady} is more than max_ready ${maxReady}`)
-  above(minReady, maxTotal, `min_ready ${minReady} is more than max_total ${maxTotal}`)
-  above(minTotal, maxTotal, `min_total ${minTotal} is more than max_total ${maxTotal}`)
-  for (const schedule of label.schedules) checkSchedule(schedule, name)
-}
-
 function setupOf(group: PoolGroupConfig, { clock, fleet }: SettingsParts): GroupSetup {
-  const known = fleet.providers.map(({ name }) => name)
-  const unknown = group.providers.find((name) => !known.includes(name))
-  if (unknown !== undefined) {
-    throw new InvalidInputError(
-      `The group ${group.id} names a provider ${unknown}, which pool.providers does not have.`,
-    )
-  }
   const checks = group.checks.map((check) => checkOf(check, group.id))
   return {
     group: group.id,
-    providers: group.providers.length === 0 ? known : group.providers,
+    providers: group.providers.length === 0 ? fleet.providers.map(({ name }) => name) : group.providers,
     profile: group.profile,
     check: createCheck(checks, { clock, provider: (name) => fleet.provider(name) }),
     checkTimeoutMs: group.check_timeout_ms,
@@ -218,9 +179,4 @@ type Given<T> = { [K in keyof T]?: NonNullable<T[K]> }
 /** Without the members that are not there. */
 function given<T extends object>(members: T): Given<T> {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Given<T>
-}
-
-function refuseRepeats(what: string, names: readonly string[]): void {
-  const repeated = names.find((name, index) => names.indexOf(name) !== index)
-  if (repeated !== undefined) throw new InvalidInputError(`The pool has two ${what}s named ${repeated}.`)
 }

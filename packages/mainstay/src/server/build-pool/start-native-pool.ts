@@ -12,6 +12,7 @@ import type { Parts } from '../parts.ts'
 import { installationId } from './installation-id.ts'
 import { openPoolStore } from './open-pool-store.ts'
 import { poolProviders } from './pool-providers.ts'
+import { assertPoolReady } from './pool-readiness.ts'
 import { poolSettings } from './pool-settings.ts'
 
 /** The pool of this process, for its routes and for reading the configuration again. */
@@ -19,6 +20,8 @@ export interface BuiltPool {
   readonly routes: PoolRouteParts
   /** Goes on with another configuration; providers and the store stay as they are until a restart. @throws InvalidInputError */
   readonly reload: (config: Config) => Promise<void>
+  /** Looks whether the pool's memory takes changes. @throws what is wrong with it */
+  readonly check: () => Promise<void>
   /** What the banner says of it. */
   readonly description: string
 }
@@ -88,6 +91,7 @@ export async function startNativePool(
   return {
     description: `${options.groups.length} groups, kept in ${description}`,
     reload,
+    check: async () => await assertPoolReady(store, clock),
     routes: {
       pool,
       store,

@@ -3,9 +3,6 @@ import { openEventRedis } from '../build-events/event-redis.ts'
 import type { Config } from '../config/schema.ts'
 import type { NeighbourCheckDeps } from './check-notifications.ts'
 
-/** A server that refuses is tried again until then. */
-const CONNECT_TIMEOUT_MS = 3000
-
 /** The first version whose streams can be trimmed to a place. */
 const OLDEST_REDIS = [6, 2] as const
 
@@ -17,7 +14,7 @@ const OLDEST_REDIS = [6, 2] as const
 export async function checkEventRedis(config: Config, deps: NeighbourCheckDeps): Promise<string> {
   const { signal, timeoutMs } = deps
   await using redis = openEventRedis(config, deps)
-  await redis.whenReady({ timeoutMs: Math.min(timeoutMs, CONNECT_TIMEOUT_MS), signal })
+  await redis.whenReady({ timeoutMs: Math.min(timeoutMs, config.check.connect_timeout_ms), signal })
   const info = String(await redis.ask(['INFO'], { signal }))
   const said = (name: string): string => new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim() ?? 'unknown'
   const version = said('redis_version')

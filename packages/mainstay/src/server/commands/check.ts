@@ -1,6 +1,7 @@
 import { access as mayAccess, constants } from 'node:fs/promises'
 
 import { SystemClock } from '../../core/clock.ts'
+import { withDeadline } from '../../core/deadline.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { SystemIds } from '../../core/ids.ts'
 import { createLogger } from '../../core/logging.ts'
@@ -8,6 +9,7 @@ import { buildAccess } from '../build-access.ts'
 import { buildCompute, type ComputeDependencies } from '../build-compute.ts'
 import { poolLooks } from '../build-pool/check-pool.ts'
 import { dataDirectory, openStore, type BuiltStore } from '../build-store.ts'
+import { importWarnings } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { checkEventRedis } from './check-event-log.ts'
 import { checkBridgeRedis, checkBroker, checkBus, type NeighbourCheckDeps } from './check-notifications.ts'
@@ -26,9 +28,6 @@ export interface CheckResult {
   readonly remedy?: string | undefined
 }
 
-/** How long one neighbour may take to answer. */
-const CHECK_TIMEOUT_MS = 10_000
-
 /** `mainstay check`: whether a configuration and its neighbours are usable, one result each. */
 export async function* check(options: CheckOptions): AsyncGenerator<CheckResult> {
   let config: Config
@@ -39,6 +38,10 @@ export async function* check(options: CheckOptions): AsyncGenerator<CheckResult>
     return
   }
   yield { name: 'configuration', ok: true, text: options.config ?? 'built-in defaults' }
+  // What has no meaning here is no fault, but whoever switches wants to know of it.
+  for (const text of options.importConf === undefined ? [] : await importWarnings(options.importConf)) {
+    yield { name: 'import', ok: true, text }
+  }
   yield await attempt('data directory', 'Make it writable, or choose another with --data-dir.', async () => {
     const directory = dataDirectory(config)
     await mayAccess(directory, constants.W_OK)
@@ -49,7 +52,8 @@ export async function* check(options: CheckOptions): AsyncGenerator<CheckResult>
   const signIn = 'See that Keystone runs, and the options auth.* and policy.*; the message names what is wrong.'
   yield await attempt('access', signIn, async () => {
     const access = buildAccess(config, deps)
-    await access.check({ signal: AbortSignal.any([options.signal, AbortSignal.timeout(CHECK_TIMEOUT_MS)]) })
+    const limit = { clock: deps.clock, what: 'Signing in', timeoutMs: config.check.timeout_ms, signal: options.signal }
+    await withDeadline(limit, async (signal) => await access.check({ signal }))
     return access.description
   })
   let built: BuiltStore
@@ -71,7 +75,7 @@ export async function* check(options: CheckOptions): AsyncGenerator<CheckResult>
   } finally {
     await built.release()
   }
-  const neighbours = { ...deps, signal: options.signal, timeoutMs: CHECK_TIMEOUT_MS }
+  const neighbours = { ...deps, signal: options.signal, timeoutMs: config.check.timeout_ms }
   if (config.server.roles.includes('events') && config.events.store === 'redis') {
     const remedy = 'See that Redis runs, and that events.redis_url is right.'
     yield await attempt('event log (redis)', remedy, async () => await checkEventRedis(config, neighbours))
@@ -97,10 +101,11 @@ async function* checkNotifications(config: Config, deps: NeighbourCheckDeps): As
   }
 }
 
-async function checkCompute(config: Config, deps: ComputeDependencies, signal: AbortSignal): Promise<string> {
+async function checkCompute(config: Config, deps: ComputeDependencies, outer: AbortSignal): Promise<string> {
   const { compute, description } = await buildCompute(config, deps)
   try {
-    const hosts = await compute.listHosts({ signal: AbortSignal.any([signal, AbortSignal.timeout(CHECK_TIMEOUT_MS)]) })
+    const limit = { clock: deps.clock, what: 'Listing the hosts', timeoutMs: config.check.timeout_ms, signal: outer }
+    const hosts = await withDeadline(limit, async (signal) => await compute.listHosts({ signal }))
     const up = hosts.filter(({ state }) => state === 'up').length
     if (up === 0) throw new Error(`none of the ${hosts.length} hosts answers`)
     return `${description}, ${up} of ${hosts.length} hosts up`

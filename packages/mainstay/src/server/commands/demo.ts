@@ -2,45 +2,58 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { createClient, type MainstayClient, type Recovery, type RecoveryStep } from '../../client/index.ts'
+import { createClient, type MainstayClient, type Recovery } from '../../client/index.ts'
 import { SystemClock, type Clock } from '../../core/clock.ts'
-import { TimeoutError } from '../../core/errors.ts'
-import { toJson } from '../../core/json.ts'
+import { formatDuration } from '../../core/format-duration.ts'
 import { formatZulu } from '../../core/timestamp.ts'
 import { loadConfig } from '../config/load.ts'
 import { startServer } from '../start-server.ts'
+import { demoNews } from './demo-news.ts'
 
 export interface DemoOptions {
   readonly signal: AbortSignal
   readonly hosts: number
   readonly guests: number
   readonly seed?: number | undefined
+  /** The longest that the recovery may take before the demonstration gives up on it, in milliseconds. */
+  readonly timeoutMs: number
   /** Whether lines may be coloured and written over. */
   readonly terminal: boolean
   readonly print: (text: string) => void
 }
 
-/** The longest that the recovery may take before the demonstration gives up on it. */
-const RECOVERY_TIMEOUT_MS = 45_000
+/** How the demonstration ended. */
+export interface DemoEnd {
+  /** Whether all guests of the host run elsewhere. */
+  readonly recovered: boolean
+  /** What became of the recovery, in a sentence. */
+  readonly text: string
+}
+
 const LOOK_MS = 50
 
 /**
  * `mainstay demo`: a whole server with a simulated fleet, a host that loses its power, and its recovery as it happens.
- *
- * @throws TimeoutError when the recovery does not end in time
+ * A recovery that fails is not tried again: nobody adds a host to the fleet meanwhile.
  */
-export async function runDemo(options: DemoOptions): Promise<void> {
+export async function runDemo(options: DemoOptions): Promise<DemoEnd> {
   const { hosts, guests, seed = 1 } = options
   const directory = await mkdtemp(join(tmpdir(), 'mainstay-demo-'))
   const fleet = [`hosts=${hosts}`, `guests=${guests}`, `seed=${seed}`].map((value) => `compute.simulated_${value}`)
-  const set = [...fleet, 'server.listen=127.0.0.1:0', `server.data_dir=${directory}`, 'log.level=warn']
+  const set = [
+    ...fleet,
+    'server.listen=127.0.0.1:0',
+    `server.data_dir=${directory}`,
+    'log.level=silent',
+    'recovery.attempts=1',
+  ]
   const clock = new SystemClock()
   try {
     const server = await startServer(await loadConfig({ set }), { clock })
     try {
       options.print(`A fleet of ${hosts} hosts with ${guests} guests, served at ${server.url}\n`)
       const client = createClient({ endpoint: server.url })
-      await play({ client, clock, options, killHost: (name) => server.compute.simulated!.fleet.killHost(name) })
+      return await play({ client, clock, options, killHost: (name) => server.compute.simulated!.fleet.killHost(name) })
     } finally {
       await server.stop()
     }
@@ -56,8 +69,8 @@ interface Stage {
   readonly killHost: (name: string) => void
 }
 
-async function play({ client, clock, options, killHost }: Stage): Promise<void> {
-  const { hosts, print, signal } = options
+async function play({ client, clock, options, killHost }: Stage): Promise<DemoEnd> {
+  const { hosts, timeoutMs, print, signal } = options
   const victim = 'host-001'
   const segment = await client.segments.create({ name: 'demo', recovery_method: 'auto', service_type: 'COMPUTE' })
   for (let number = 1; number <= hosts; number += 1) {
@@ -79,39 +92,25 @@ async function play({ client, clock, options, killHost }: Stage): Promise<void> 
   const told = new Set<string>()
   let recovery: Recovery
   do {
-    if (clock.now() - startedAt > RECOVERY_TIMEOUT_MS) throw new TimeoutError('The recovery', RECOVERY_TIMEOUT_MS)
     await clock.sleep(LOOK_MS, { signal })
     recovery = await client.recoveries.show(notification.notification_uuid, { signal })
-    for (const [id, at, text] of news(recovery)) {
+    for (const { id, at, text } of demoNews(recovery)) {
       if (told.has(id)) continue
       told.add(id)
       say(at, text)
     }
+    if (recovery.finishedAt === null && clock.now() - startedAt > timeoutMs) return notInTime(recovery, timeoutMs)
   } while (recovery.finishedAt === null)
-  say(Date.parse(recovery.finishedAt), recovery.outcome ?? recovery.status)
+  const text = recovery.outcome ?? recovery.status
+  say(Date.parse(recovery.finishedAt), text)
   printTimeline(recovery, print)
+  return { recovered: recovery.status === 'completed', text }
 }
 
-/** What has happened so far, oldest first: an id, when, and a sentence. */
-function news({ steps, decisions }: Recovery): [string, number, string][] {
-  const decided = decisions.map(({ at, rule, verdict, reasons }): [string, number, string] => {
-    const because = reasons.length === 0 ? '' : `: ${reasons.slice(0, 2).join(', ')}`
-    return [`${at} ${rule}`, Date.parse(at), `${verdict}${because}  [${rule}]`]
-  })
-  const acts = steps.flatMap((step) => stepNews(step))
-  return [...decided, ...acts].sort(([, a], [, b]) => a - b)
-}
-
-function stepNews({ key, state, at, finishedAt, output, error }: RecoveryStep): [string, number, string][] {
-  const guest = /EvacuateInstancesTask\/([0-9a-f]{8})[0-9a-f-]*\/(evacuate|confirm)$/.exec(key)
-  if (state === 'failed') return [[`${key} failed`, Date.parse(finishedAt ?? at), `failed: ${error}`]]
-  if (key.endsWith('DisableComputeServiceTask') && state === 'done') {
-    return [[key, Date.parse(finishedAt ?? at), 'no new guests are placed on it']]
-  }
-  if (guest === null) return []
-  const [, name, act] = guest
-  if (act === 'evacuate') return [[key, Date.parse(at), `guest ${name} is restarted elsewhere`]]
-  return state === 'done' ? [[key, Date.parse(finishedAt ?? at), `guest ${name} runs on ${textOf(output)}`]] : []
+function notInTime({ status, steps }: Recovery, timeoutMs: number): DemoEnd {
+  const failures = steps.flatMap(({ error }) => error ?? [])
+  const why = failures.length === 0 ? '' : ` What failed: ${[...new Set(failures)].join('; ')}`
+  return { recovered: false, text: `it is still ${status} after ${formatDuration(timeoutMs)}.${why}` }
 }
 
 function printTimeline({ timeline }: Recovery, print: (text: string) => void): void {
@@ -119,8 +118,4 @@ function printTimeline({ timeline }: Recovery, print: (text: string) => void): v
   print(`\nHow long each part took: ${parts.join(' · ')}\n`)
   const slowest = timeline.reduce((a, b) => ((b.durationMs ?? 0) > (a.durationMs ?? 0) ? b : a))
   print(`The slowest: ${slowest.phase}. Why it did all this: mainstay recovery explain <id> on a server of yours.\n`)
-}
-
-function textOf(output: RecoveryStep['output']): string {
-  return typeof output === 'string' ? output : toJson(output)
 }

@@ -2,7 +2,7 @@ import { SystemClock } from '../../core/clock.ts'
 import { createLogger } from '../../core/logging.ts'
 import { purge as purgeRows } from '../../ha/index.ts'
 import { StoreSchemaError } from '../../store/index.ts'
-import { openStore } from '../build-store.ts'
+import { isNew, openStore } from '../build-store.ts'
 import { commandConfig, type ConfigurationOptions } from './command-config.ts'
 
 export interface PurgeOptions extends ConfigurationOptions {
@@ -18,13 +18,17 @@ export async function purge(options: PurgeOptions): Promise<Readonly<Record<stri
   const { ageInDays, maxRows, dryRun } = options
   const config = await commandConfig(options)
   const clock = new SystemClock()
+  // Nothing is made where nothing can be purged.
+  if (isNew(config)) throw notMigrated()
   const built = openStore(config, { clock, logger: createLogger(config.log) })
   try {
-    if ((await built.store.pendingMigrations()).length > 0) {
-      throw new StoreSchemaError('The database is not there yet or is too old: run "mainstay migrate" first.')
-    }
+    if ((await built.store.pendingMigrations()).length > 0) throw notMigrated()
     return await purgeRows(built.store, { ageInDays, maxRows, dryRun, nowMs: clock.now() })
   } finally {
     await built.release()
   }
+}
+
+function notMigrated(): StoreSchemaError {
+  return new StoreSchemaError('The database is not there yet or is too old: run "mainstay migrate" first.')
 }

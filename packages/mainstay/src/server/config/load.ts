@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 
 import { parse as parseToml } from 'smol-toml'
 import { Value } from 'typebox/value'
@@ -68,17 +69,37 @@ async function readToml(file: string): Promise<Sections> {
   }
 }
 
-/** Options of parts that this program does not have are left out; what could not be used is known from `check`. */
+/**
+ * What a masakari.conf says, and what Masakari does where its file says nothing and we would do something else: whoever
+ * switches must not find the API open, out of reach, or without the rules of their policy. Source: ha-api.md 4.3, 21.
+ *
+ * Options of parts that this program does not have are left out; `check` names what could not be used.
+ */
 async function readMasakariConf(file: string): Promise<Sections> {
-  let text: string
+  const { sections } = importMasakariConf(await readConf(file))
+  const known = Object.entries(sections).filter(([section]) => Object.hasOwn(ConfigSchema.properties, section))
+  const { server, auth, policy, ...rest } = structuredClone(Object.fromEntries(known)) as Sections
+  const rules = { file: 'policy.yaml', directories: ['policy.d'], ...policy }
+  const beside = (path: string): string => resolve(dirname(file), path)
+  return {
+    ...rest,
+    server: { listen: '0.0.0.0:15868', ...server },
+    auth: { strategy: 'keystone', ...auth },
+    policy: { ...rules, file: beside(rules.file), directories: rules.directories.map(beside) },
+  }
+}
+
+/** What of a masakari.conf has no meaning here, in sentences. @throws InvalidInputError */
+export async function importWarnings(file: string): Promise<readonly string[]> {
+  return importMasakariConf(await readConf(file)).warnings
+}
+
+async function readConf(file: string): Promise<string> {
   try {
-    text = await readFile(file, 'utf8')
+    return await readFile(file, 'utf8')
   } catch (error) {
     throw new InvalidInputError(`The configuration ${file} cannot be read: ${errorMessage(error)}`, { cause: error })
   }
-  const { sections } = importMasakariConf(text)
-  const known = Object.entries(sections).filter(([section]) => Object.hasOwn(ConfigSchema.properties, section))
-  return structuredClone(Object.fromEntries(known))
 }
 
 function merge(sections: Sections, added: Sections): void {

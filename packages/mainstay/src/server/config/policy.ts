@@ -18,10 +18,15 @@ export function recoveryPolicy({ recovery }: Config): RecoveryPolicy {
     powerOnTimeoutMs: recovery.power_on_timeout_ms,
     serviceUpdateTimeoutMs: recovery.service_update_timeout_ms,
     requestTimeoutMs: recovery.request_timeout_ms,
+    requestAttempts: recovery.request_attempts,
+    requestRetryMinMs: recovery.request_retry_min_ms,
+    requestRetryMaxMs: recovery.request_retry_max_ms,
     retryAfterMs: recovery.retry_after_ms,
     attempts: recovery.attempts,
     fenceTimeoutMs: recovery.fence_timeout_ms,
     fenceValidityMs: recovery.fence_validity_ms,
     holdTimeoutMs: recovery.hold_timeout_ms,
+    lookAgainMs: recovery.look_again_ms,
+    lookAgainMaxMs: recovery.look_again_max_ms,
   }
 }

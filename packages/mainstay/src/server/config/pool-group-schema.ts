@@ -122,7 +122,7 @@ export const PoolGroup = Type.Object(
     ),
     max_hold_ms: count('The longest hold.', GROUP.maxHoldMs, 1),
     max_age_ms: count('A machine that is older is replaced; 0 for never.', GROUP.maxAgeMs),
-    max_uses: count('A machine with so many uses is replaced; 0 for never.', GROUP.maxUses),
+    max_uses: count('A machine with so many uses is handed out no more, and is replaced; 0 for never.', GROUP.maxUses),
     max_ready_age_ms: count(
       'An idle machine beyond the minimum goes when it was ready for so long; 0 for never.',
       GROUP.maxReadyAgeMs,

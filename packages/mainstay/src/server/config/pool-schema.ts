@@ -5,7 +5,7 @@ import { DEFAULT_MASTER_RULES as MASTER } from '../../pool/decide/snapshot.ts'
 import { DEFAULT_LEADERSHIP as LEAD } from '../../pool/leadership.ts'
 import { DEFAULT_MASTER_OPTIONS as CYCLE } from '../../pool/master.ts'
 import { DEFAULT_POOL_RULES as POOL } from '../../pool/options.ts'
-import { amount, closed, count, text } from './option-kinds.ts'
+import { amount, closed, count, flag, text } from './option-kinds.ts'
 import { PoolGroup, PoolLabel } from './pool-group-schema.ts'
 import { PoolProvider } from './pool-provider-schema.ts'
 
@@ -21,6 +21,10 @@ export const PoolSection = Type.Object(
       '',
     ),
     redis_url: text('redis://… for many machines; empty keeps the pool in the database of this one.', ''),
+    needed_for_ready: flag(
+      '/health/ready answers 503 while the memory of the pool takes no changes; otherwise it only says so.',
+      true,
+    ),
     redis_prefix: Type.String({
       description: 'What the keys in Redis begin with.',
       default: 'mainstay:vmpool:',

@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox'
 import { DEFAULT_LIBVIRT_SETTINGS as LIBVIRT } from '../../compute/libvirt/settings.ts'
 import { DEFAULT_ACCESS_LOG_FORMAT } from '../../http/index.ts'
 import { DEFAULT_POLICY } from '../../recovery/index.ts'
+import { DEFAULT_WORK_TIMEOUT_MS } from '../../store/index.ts'
 import { EventsSection } from './events-schema.ts'
 import { closed, count, flag, text } from './option-kinds.ts'
 import { PoolSection } from './pool-schema.ts'
@@ -56,7 +57,10 @@ export const ConfigSchema = Type.Object(
           'Serves on an address other than loopback although nobody is asked who they are.',
           false,
         ),
-        graceful_shutdown_timeout_ms: count('How long running requests and steps may take to end at shutdown.', 60_000),
+        graceful_shutdown_timeout_ms: count(
+          'How long running requests and steps may take to end at shutdown; 0 for ever.',
+          60_000,
+        ),
         shutdown_grace_ms: count('How long each part of the program may take to stop.', 10_000, 100),
       },
       { ...closed, default: {} },
@@ -78,7 +82,19 @@ export const ConfigSchema = Type.Object(
       {
         url: text('postgres://… for many machines; empty for the embedded SQLite in data_dir.', ''),
         busy_timeout_ms: count('How long a lock of another process on the database file is waited for.', 5000),
+        work_timeout_ms: count(
+          'How long a change of the database may wait for something else before it is rolled back.',
+          DEFAULT_WORK_TIMEOUT_MS,
+          100,
+        ),
         connections: count('The most connections to PostgreSQL.', 16, 1),
+      },
+      { ...closed, default: {} },
+    ),
+    check: Type.Object(
+      {
+        timeout_ms: count('How long one neighbour may take to answer "mainstay check".', 10_000, 1),
+        connect_timeout_ms: count('How long it tries a Redis again that refuses connections.', 3000, 1),
       },
       { ...closed, default: {} },
     ),
@@ -93,6 +109,11 @@ export const ConfigSchema = Type.Object(
         simulated_seed: count('The same seed gives the same fleet.', 1),
         simulated_start_ms: count('How long a simulated guest takes to start or stop.', 500),
         simulated_evacuate_ms: count('How long a simulated guest takes to be rebuilt on another host.', 2000),
+        simulated_evacuations_by: Type.Union([Type.Literal('platform'), Type.Literal('process')], {
+          description:
+            'Who carries on a simulated evacuation when the process that asked for it ends: the platform, as Nova does, or only whoever asks again, as with libvirt.',
+          default: 'platform',
+        }),
         simulated_power_ms: count('How long the simulated power switch of a host takes.', 200),
         libvirt_hosts: Type.Array(LibvirtHostConfig, { description: 'Hosts of the libvirt driver.', default: [] }),
         libvirt_connect_timeout_ms: count('How long connecting to a libvirtd may take.', LIBVIRT.connectTimeoutMs, 1),
@@ -174,11 +195,28 @@ export const ConfigSchema = Type.Object(
           DEFAULT_POLICY.serviceUpdateTimeoutMs,
         ),
         request_timeout_ms: count('How long one request to the platform may take.', DEFAULT_POLICY.requestTimeoutMs),
+        request_attempts: count(
+          'How often a request is made to a platform that is busy or silent.',
+          DEFAULT_POLICY.requestAttempts,
+          1,
+        ),
+        request_retry_min_ms: count(
+          'The first pause between such requests; it doubles.',
+          DEFAULT_POLICY.requestRetryMinMs,
+          1,
+        ),
+        request_retry_max_ms: count('The longest such pause.', DEFAULT_POLICY.requestRetryMaxMs, 1),
         retry_after_ms: count('The pause before a failed recovery is tried once more.', DEFAULT_POLICY.retryAfterMs),
         attempts: count('How often a recovery is tried in all.', DEFAULT_POLICY.attempts, 1),
         fence_timeout_ms: count('How long one fence may take, proof included.', DEFAULT_POLICY.fenceTimeoutMs),
         fence_validity_ms: count('How long a proof of death is acted upon.', DEFAULT_POLICY.fenceValidityMs),
         hold_timeout_ms: count('How long a recovery waits for a person.', DEFAULT_POLICY.holdTimeoutMs),
+        look_again_ms: count(
+          'The first pause after which a held recovery tries by itself to prove its host dead; it doubles.',
+          DEFAULT_POLICY.lookAgainMs,
+          100,
+        ),
+        look_again_max_ms: count('The longest such pause.', DEFAULT_POLICY.lookAgainMaxMs, 100),
       },
       { ...closed, default: {} },
     ),
@@ -196,7 +234,10 @@ export const ConfigSchema = Type.Object(
         ),
         believe_forwarded: flag('Believes X-Forwarded-* for links.', false),
         use_forwarded_for: flag('Takes the address of the caller from X-Forwarded-For.', false),
-        cors_origins: Type.Array(Type.String(), { description: 'Origins that a browser may call from.', default: [] }),
+        cors_origins: Type.Array(Type.String(), {
+          description: 'Origins that a browser may call from; * is every page, without credentials.',
+          default: [],
+        }),
         retry_interval_ms: count('How often unfinished reports without a recovery are looked for.', 120_000, 1000),
         retry_new_after_ms: count('How old such a report is before it is taken up.', 60_000),
         expiry_interval_ms: count('How often reports that are too old are looked for.', 600_000, 1000),
@@ -277,7 +318,7 @@ export const ConfigSchema = Type.Object(
           default: ['versioned_notifications'],
         }),
         poll_ms: count('How often it is looked for notifications that wait for the message bus.', 5000),
-        keep_ms: count('How long notifications of recoveries wait for a message bus that is away.', 86_400_000),
+        keep_ms: count('How long notifications wait for a message bus that is away.', 86_400_000),
       },
       { ...closed, default: {} },
     ),
