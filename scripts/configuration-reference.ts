@@ -14,6 +14,13 @@ const INTRODUCTION = `# Configuration
 Every option, made from the schema that checks them. An option is set, the later winning, by a \`masakari.conf\` that is
 imported (\`--import-conf\`), in the TOML file (\`--config\`), by an environment variable (\`MAINSTAY__SECTION__OPTION\`),
 with \`--set section.option=value\`, and by a flag of its own. Names that end in \`_ms\` are milliseconds.
+
+Where an imported \`masakari.conf\` says nothing, what Masakari does holds for three things, so that a switch neither opens the
+API nor hides it: \`auth.strategy\` is \`keystone\`, \`server.listen\` is \`0.0.0.0:15868\`, and the policy is \`policy.yaml\` and
+\`policy.d\` beside the file. \`mainstay check --import-conf FILE\` names the options that have no meaning here.
+
+SIGHUP has a server read all of this again. \`log.level\`, the policy files, \`ha.retry_new_after_ms\` and the pool's groups hold at
+once; everything else with the next start. A configuration that is wrong changes nothing, and the reason is printed.
 `
 
 /** The page \`docs/reference/configuration.md\`. */

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 
+import { groundFloorUses } from './ground-floor.ts'
 import { importsOf, lineOf, readSource, type Import, type SourceText } from './source-text.ts'
 
 /** A file of the repository; `path` is relative to its root, with `/`. */
@@ -40,27 +41,28 @@ const STRANGERS: readonly (readonly [from: string, to: string])[] = [
   ...['ha', 'recovery', 'pool', 'monitors'].map((room) => [room, 'events'] as const),
 ]
 
-/** Who may import a driver or a clock. */
-const DRIVERS: Readonly<Record<string, { home: string; typesElsewhere: boolean }>> = {
-  'node:sqlite': { home: 'store/sqlite/connection.ts', typesElsewhere: false },
-  pg: { home: 'store/postgres/', typesElsewhere: false },
-  '@redis/client': { home: 'store/redis/', typesElsewhere: true },
-  'node:timers': { home: 'core/', typesElsewhere: false },
-  'node:timers/promises': { home: 'core/', typesElsewhere: false },
-}
-
-/** What only the ground floor does itself; the rest is given a `Clock`, `Ids`, `Random` or the JSON codec. */
-const GROUND_FLOOR_CALLS: readonly (readonly [name: string, pattern: RegExp])[] = [
-  ['Date.now', /\bDate\s*\.\s*now\b/g],
-  ['new Date()', /\bnew\s+Date\b(?!\s*\(\s*[^\s)])/g],
-  ['Math.random', /\bMath\s*\.\s*random\b/g],
-  ['setTimeout', /(?<![.\w$])(?:globalThis\s*\.\s*)?setTimeout\b(?=\s*[(,)])/g],
-  ['setInterval', /(?<![.\w$])(?:globalThis\s*\.\s*)?setInterval\b(?=\s*[(,)])/g],
-  ['JSON.parse', /\bJSON\s*\.\s*parse\b/g],
-  ['JSON.stringify', /\bJSON\s*\.\s*stringify\b/g],
+/** Who may import a driver, a clock or what gives modules by their names: each with its parts and relatives. */
+const DRIVERS: readonly { modules: RegExp; home: string; typesElsewhere: boolean }[] = [
+  { modules: /^(?:node:)?sqlite(?:\/|$)/, home: 'store/sqlite/connection.ts', typesElsewhere: false },
+  { modules: /^pg(?:-[\w-]+)?(?:\/|$)/, home: 'store/postgres/', typesElsewhere: false },
+  { modules: /^(?:@redis\/[\w-]+|redis)(?:\/|$)/, home: 'store/redis/', typesElsewhere: true },
+  { modules: /^(?:node:)?(?:timers|perf_hooks)(?:\/|$)/, home: 'core/', typesElsewhere: false },
+  { modules: /^(?:node:)?(?:module|vm)(?:\/|$)/, home: 'core/', typesElsewhere: false },
 ]
 
+/** Sources of the program that import what is known only when they run. None does today. */
+const IMPORTS_BY_VARIABLE: ReadonlySet<string> = new Set()
+
+/** What the program's own package gives to others, by its name. */
+const OWN_EXPORTS: Readonly<Record<string, string>> = {
+  'mainstay/client': 'client/index.ts',
+  'mainstay/testkit': 'server/testkit-specs.ts',
+}
+
 const PROGRAM = 'packages/mainstay/src/'
+/** A path of the repository outside of the program's sources, a file by its place, or a name of its own unknown to it. */
+const LEAVES_THE_PROGRAM =
+  /^(?:packages\/(?!mainstay\/src\/)|test\/|scripts\/|bench\/|docs\/|node_modules\/|\.\.|\/|file:|data:|#|mainstay(?:\/|$))/
 const STANDALONE = ['testkit', 'mockguard', 'libvirt-rpc'] as const
 const VAGUE_NAME = /^(?:utils?|helpers?|common|types|misc|shared|stuff|.*\D\d)$/
 const KEBAB_CASE = /^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.(?:test|bench|config|d))?$/
@@ -107,11 +109,15 @@ function importBreaches(path: string, each: Import): Breach[] {
 
 /** A relative import as a path of the repository; others as they are. */
 function resolve(path: string, specifier: string): string {
-  return specifier.startsWith('.') ? posix.join(posix.dirname(path), specifier) : specifier
+  if (specifier.startsWith('.')) return posix.join(posix.dirname(path), specifier)
+  const own = path.startsWith(PROGRAM) ? OWN_EXPORTS[specifier] : undefined
+  return own === undefined ? specifier : PROGRAM + own
 }
 
 function floorBreaches(path: string, target: string): Breach[] {
-  if (!path.startsWith(PROGRAM) || !target.startsWith(PROGRAM)) return []
+  if (!path.startsWith(PROGRAM)) return []
+  if (LEAVES_THE_PROGRAM.test(target)) return [['program', `the program runs without ${target}`]]
+  if (!target.startsWith(PROGRAM)) return []
   const from = roomOf(path)
   const to = roomOf(target)
   if (from === to) return []
@@ -147,7 +153,7 @@ function standaloneBreaches(path: string, target: string): Breach[] {
 }
 
 function driverBreaches(path: string, { specifier, typeOnly }: Import): Breach[] {
-  const driver = DRIVERS[specifier]
+  const driver = DRIVERS.find(({ modules }) => modules.test(specifier))
   if (driver === undefined || !path.startsWith(PROGRAM) || TEST_FILE.test(path)) return []
   if (path.startsWith(PROGRAM + driver.home) || (typeOnly && driver.typesElsewhere)) return []
   return [['driver', `only ${driver.home} imports ${specifier}`]]
@@ -160,17 +166,21 @@ function shellBreaches(path: string, { specifier, names }: Import): Breach[] {
   return []
 }
 
+/** `import()` of anything but one string; the marks of a string stand in the code, its text is blanked. */
+const IMPORT_OF_UNKNOWN = /\bimport\s*\((?!\s*(['"])\s*\1\s*[,)])/g
+
 function callBreaches(path: string, { code }: SourceText): PlacedBreach[] {
   if (!path.startsWith(PROGRAM)) return []
   const shell = [...code.matchAll(/\bshell\s*:\s*true\b|\bchild_process\s*\.\s*exec\b/g)].map(
     ({ index }): PlacedBreach => ['shell', index, 'a program is run by its arguments (runCommand), not by a shell'],
   )
-  if (path.startsWith(`${PROGRAM}core/`) || TEST_FILE.test(path)) return shell
+  if (TEST_FILE.test(path)) return shell
+  const unknown = IMPORTS_BY_VARIABLE.has(path) ? [] : [...code.matchAll(IMPORT_OF_UNKNOWN)]
+  const ground = path.startsWith(`${PROGRAM}core/`) ? [] : groundFloorUses(code)
   return [
     ...shell,
-    ...GROUND_FLOOR_CALLS.flatMap(([name, pattern]) =>
-      [...code.matchAll(pattern)].map(({ index }): PlacedBreach => ['ground', index, `${name} is for core/ alone`]),
-    ),
+    ...unknown.map(({ index }): PlacedBreach => ['unknown import', index, 'what is imported stands in the import']),
+    ...ground.map(({ start, what }): PlacedBreach => ['ground', start, `${what} is for core/ alone`]),
   ]
 }
 
