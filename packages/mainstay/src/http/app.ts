@@ -13,8 +13,10 @@ import { DEFAULT_ACCESS_LOG_FORMAT, logAccess } from './access-log.ts'
 import { newRequestId } from './request-id.ts'
 import { limitRequests, type RequestLimits } from './request-limits.ts'
 import { rememberRoutes } from './route-list.ts'
+import { closeSilentConnections } from './silent-connections.ts'
 import { routableTarget } from './target.ts'
 import { readTls, type TlsFiles } from './tls.ts'
+import { answerUnreadableRequest } from './unreadable-request.ts'
 
 export interface HttpAppDeps {
   readonly clock: Clock
@@ -46,6 +48,9 @@ export const defaultHttpLimits: HttpLimits = {
   maxConcurrentRequests: 1000,
 }
 
+/** Node looks for requests that are late so many times in the time that one may take. */
+const LOOKS_PER_REQUEST_TIMEOUT = 4
+
 /** All header lines together may be as long as so many of the longest. */
 const HEADER_LINES = 4
 
@@ -76,6 +81,7 @@ export function createHttpApp(deps: HttpAppDeps, options: HttpAppOptions = {}): 
   const socket = {
     keepAlive: true,
     keepAliveInitialDelay: limits.tcpKeepIdleMs,
+    connectionsCheckingInterval: Math.ceil(limits.requestTimeoutMs / LOOKS_PER_REQUEST_TIMEOUT),
     maxHeaderSize: limits.maxHeaderLineBytes * HEADER_LINES,
     // Any other upgrade that a client offers, HTTP/2 for example, is not taken: the request is answered as it is.
     shouldUpgradeCallback: ({ headers }: IncomingMessage): boolean =>
@@ -85,8 +91,8 @@ export function createHttpApp(deps: HttpAppDeps, options: HttpAppOptions = {}): 
     logger: false,
     genReqId: () => newRequestId(deps.ids),
     bodyLimit: limits.maxBodyBytes,
-    keepAliveTimeout: limits.idleTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
+    clientErrorHandler: answerUnreadableRequest,
     maxRequestsPerSocket: limits.keepAlive ? 0 : 1,
     rewriteUrl: (request) => routableTarget(request.url ?? '/'),
     // Names of hosts have up to 255 characters, and a character up to twelve in a path; routes have limits of their own.
@@ -97,6 +103,9 @@ export function createHttpApp(deps: HttpAppDeps, options: HttpAppOptions = {}): 
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: false } },
     ...(options.tls === undefined ? { http: socket } : { https: { ...socket, ...readTls(options.tls) } }),
   }).withTypeProvider<TypeBoxTypeProvider>() as HttpApp
+  // Fastify would take 0 for its own default.
+  app.server.keepAliveTimeout = limits.idleTimeoutMs
+  closeSilentConnections(app, { clock: deps.clock, idleTimeoutMs: limits.idleTimeoutMs })
   // Schemas of answers describe them; they do not cut off what they do not name, as Fastify's own serialiser would.
   app.setSerializerCompiler(() => toJson)
   rememberRoutes(app)
