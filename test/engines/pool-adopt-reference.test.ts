@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { SystemClock } from '../../packages/mainstay/src/core/clock.ts'
 import { silentLogger } from '../../packages/mainstay/src/core/logging.ts'
 import { openRedisPool } from '../../packages/mainstay/src/pool/redis/store.ts'
+import type { PoolStore } from '../../packages/mainstay/src/pool/store.ts'
 import { runCommand } from '../../packages/mainstay/src/cli/testing/run-command.ts'
 import { adoptReference } from '../../packages/mainstay/src/server/index.ts'
 import { usePrivateRedis } from './support/private-redis.ts'
@@ -20,6 +21,11 @@ async function left(): Promise<PoolFixture> {
   pool.at(LEFT_AT_S)
   await leaveReferencePool(server(), pool)
   return pool
+}
+
+async function nativeStore(): Promise<PoolStore> {
+  const { connection } = server()
+  return await openRedisPool({ connection, clock: new SystemClock(), logger: silentLogger(), prefix: PREFIX })
 }
 
 async function adopt(...more: readonly string[]) {
@@ -46,25 +52,79 @@ describe('mainstay pool adopt-reference (vm-pool.md C18)', () => {
     expect(await server().dump()).toEqual(before)
   })
 
-  test('C18 adopts them, tells what it leaves, and may be repeated', async () => {
-    const pool = await left()
-    await pool.delete('failed', 'vm_ip')
-    const first = await adopt()
-    expect(first).toMatchObject({ code: 0, stderr: '' })
-    expect(first.stdout).toMatch(/^Left failed as it is: .+$/m)
-    expect(first.stdout).toContain(`Adopted ${MACHINES - 1} machines.\n`)
-    const { connection } = server()
-    await using store = await openRedisPool({
-      connection,
-      clock: new SystemClock(),
-      logger: silentLogger(),
-      prefix: PREFIX,
-    })
+  test('C18 adopts them, and may be repeated', async () => {
+    await left()
+    expect(await adopt()).toMatchObject({ code: 0, stderr: '' })
+    await using store = await nativeStore()
     expect(await store.get('working')).toMatchObject({ state: 'in_use', worker: 'worker:42', boundToUser: 'foo' })
     expect(await store.verify()).toEqual([])
-    expect((await adopt('--dry-run')).stdout).toContain(
-      `Would adopt 0 machines; ${MACHINES - 1} are adopted already.\n`,
+    expect((await adopt('--dry-run')).stdout).toContain(`Would adopt 0 machines; ${MACHINES} are adopted already.\n`)
+  })
+
+  test('C18 refuses what is damaged by name and field, adopts the others, and says so by its exit code', async () => {
+    const pool = await left()
+    await pool.delete('failed', 'vm_ip')
+    await pool.set('ready', { vm_ip: 'builder-6.example.com' })
+    await pool.set('ready-due', { check_fails: 'many' })
+    await pool.set('got-ip', { state: 'dreaming' })
+    const damaged = ['failed', 'got-ip', 'ready', 'ready-due']
+    const before = await Promise.all(damaged.map(async (name) => await pool.fields(name)))
+    const planned = await adopt('--dry-run')
+    expect(planned).toMatchObject({ code: 3 })
+    expect(planned.stdout).toContain(`Would adopt ${MACHINES - 4} machines; would refuse 4.\n`)
+
+    const { code, stdout, stderr } = await adopt()
+    expect(code).toBe(3)
+    expect(stdout).toMatch(/^Refused failed: .*lacks vm_ip.*$/m)
+    expect(stdout).toContain(
+      'Refused ready: its field vm_ip is "builder-6.example.com", which is no address of IPv4 or IPv6\n',
     )
+    expect(stdout).toContain('Refused ready-due: its field check_fails is "many", which is no whole number\n')
+    expect(stdout).toContain('Refused got-ip: its field state is "dreaming", which is an unknown state\n')
+    expect(stdout).toContain(`Adopted ${MACHINES - 4} machines; refused 4.\n`)
+    expect(stderr).toContain('The records of 4 machines (failed, got-ip, ready, …) were refused and left as found.')
+    expect(await Promise.all(damaged.map(async (name) => await pool.fields(name)))).toEqual(before)
+  })
+
+  test('C18 what was refused is nobody’s: not handed out, not looked at, not cleaned away, until it is mended', async () => {
+    const pool = await left()
+    await pool.set('ready', { vm_ip: 'nowhere' })
+    await pool.delete('failed', 'vm_ip')
+    const before = await pool.fields('ready')
+    await adopt()
+    await using store = await nativeStore()
+    const names = async (): Promise<string[]> => (await store.list({ limit: 100 })).vms.map(({ name }) => name)
+    expect(await names()).not.toContain('ready')
+    expect(await names()).not.toContain('failed')
+    expect([await store.get('ready'), await store.byIp('nowhere')]).toEqual([null, []])
+    const now = new SystemClock().now()
+    const due = await store.due({ now: now + 1e9, limit: 100 })
+    expect(due.vms.map(({ vm }) => vm.name)).not.toContain('ready')
+    await expect(store.recheck({ names: ['ready'], now })).resolves.toMatchObject({ refused: [{ name: 'ready' }] })
+    // The reconciler tells of it for as long as it is so, and never drops it.
+    for (const at of [now, now + 1e9]) {
+      const partial = await store.partialRecords({ now: at })
+      expect(partial.map(({ name, missing }) => [name, missing])).toEqual([
+        ['failed', ['adoption']],
+        ['ready', ['adoption']],
+      ])
+      await store.repair({ names: ['failed', 'ready'], graceMs: 1, now: at })
+      await store.reindex({ now: at, fence: null })
+    }
+    expect(await pool.fields('ready')).toEqual(before)
+    expect(await store.verify()).toEqual([])
+    await expect(store.addVm({ name: 'ready', group: '0', ip: '10.0.0.99', now, fence: null })).rejects.toMatchObject({
+      code: 'MS_POOL_VM_EXISTS',
+    })
+
+    await pool.set('ready', { vm_ip: '10.0.0.6' })
+    await pool.set('failed', { vm_ip: '10.0.0.5' })
+    const mended = await adopt()
+    expect(mended).toMatchObject({ code: 0, stderr: '' })
+    expect(mended.stdout).toContain(`Adopted 2 machines; ${MACHINES - 2} are adopted already.\n`)
+    expect(await names()).toEqual(expect.arrayContaining(['ready', 'failed']))
+    expect(await store.partialRecords({ now })).toEqual([])
+    expect(await store.verify()).toEqual([])
   })
 
   test('C18 forgets no group, and touches nothing while the old master is at work', async () => {

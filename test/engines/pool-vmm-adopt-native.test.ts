@@ -38,7 +38,7 @@ describe('a pool that the reference left becomes one of the native store (vm-poo
   test('C18 every machine is known as it was, and the indexes are those of a recount', async () => {
     const { pool, store, adopt } = await left()
     await using _ = store
-    expect(await adopt()).toEqual({ adopted: Object.keys(LEFT).sort(), left: [] })
+    expect(await adopt()).toEqual({ adopted: Object.keys(LEFT).sort(), refused: [] })
     expect(await store.verify()).toEqual([])
     for (const [name, fields] of Object.entries(LEFT)) {
       const vm = VmDescriptor.fromDict({ vm_name: name, group: '0', ...fields }, pool.keys)
@@ -62,12 +62,12 @@ describe('a pool that the reference left becomes one of the native store (vm-poo
     expect(await store.verify()).toEqual([])
   })
 
-  test('C18 half a record is left as it is and told of', async () => {
+  test('C18 half a record is refused and left as it is', async () => {
     const { pool, adopt, store } = await left()
     await using _ = store
     await pool.delete('failed', 'vm_ip')
     const before = await pool.fields('failed')
-    expect(await adopt()).toMatchObject({ left: ['failed'] })
+    expect(await adopt()).toMatchObject({ refused: [{ name: 'failed' }] })
     expect(await pool.fields('failed')).toEqual(before)
   })
 

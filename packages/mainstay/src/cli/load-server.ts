@@ -72,7 +72,8 @@ export interface ReferenceAdoption {
     /** Whether it was adopted before. */
     readonly known: boolean
   }[]
-  readonly left: readonly { readonly name: string; readonly because: string }[]
+  /** Records that are left as they are, and why. */
+  readonly refused: readonly { readonly name: string; readonly because: string }[]
   /** What a person has to do before it can be done; empty unless this is a dry run. */
   readonly obstacles: readonly string[]
 }

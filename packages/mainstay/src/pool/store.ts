@@ -220,7 +220,8 @@ export interface VmPage {
 export interface PartialRecord {
   readonly name: string
   readonly group: string | null
-  readonly missing: readonly ('hash' | 'set entry' | 'vm_ip' | 'group' | 'state' | 'index')[]
+  /** `adoption`: an adoption refused it (C18); it stays as it is until somebody has mended it. */
+  readonly missing: readonly ('hash' | 'set entry' | 'vm_ip' | 'group' | 'state' | 'index' | 'adoption')[]
   readonly firstSeenAt: number
 }
 

@@ -300,6 +300,11 @@ describe('too much at once (C10)', () => {
 })
 
 describe('records that lost a part (C19)', () => {
+  test('C18 one that an adoption refused is only ever told of', () => {
+    const partial: PartialRecord[] = [{ name: 'x', group: '0', missing: ['adoption'], firstSeenAt: NOW - 1e12 }]
+    expect(words(decide([], [], { partial }))).toEqual(['report_record x'])
+  })
+
   test.each([
     [600_000, 'report_record'],
     [600_001, 'repair_record'],

@@ -233,6 +233,7 @@ function unlessTooMany(
 
 function partialRecord({ name: vm, missing: lacks, firstSeenAt }: PartialRecord, now: number, options: Limits) {
   // A wrong index keeps others from their machines, and what it should say is known: there is nothing to wait for.
-  const due = now - firstSeenAt > options.graceMs || lacks.every((part) => part === 'index')
+  const late = now - firstSeenAt > options.graceMs && !lacks.includes('adoption')
+  const due = late || lacks.every((part) => part === 'index')
   return { decide: due ? ('repair_record' as const) : ('report_record' as const), vm, missing: lacks }
 }

@@ -10,7 +10,7 @@ import type { PoolRunner } from './runner.ts'
 
 /** Keys that are no index: rules, records, what happened. */
 const NO_INDEX =
-  /^(?:n:(?:config|leader|changes.*|request::.*|failure-holds|partial|misplaced|queue:served)|vm_instance:.*|vm_pool_info:.*|server_info:.*)$/
+  /^(?:n:(?:config|leader|changes.*|request::.*|failure-holds|partial|misplaced|refused|queue:served)|vm_instance:.*|vm_pool_info:.*|server_info:.*)$/
 
 /**
  * Where the indexes differ from a recount of the records. Reads everything, and is right only while nobody writes.
@@ -24,7 +24,8 @@ export async function verifyIndexes(runner: PoolRunner): Promise<string[]> {
   const serverStartedAt = parseSeconds(typeof started === 'string' ? started : null) ?? 0
   const wanted = new Map<string, number>()
   const add = (line: string, by: number): void => void wanted.set(line, (wanted.get(line) ?? 0) + by)
-  const names = await namesOfRecords(connection, prefix)
+  const refused = new Set(listOf(await connection.ask(['HKEYS', `${prefix}n:refused`])).map(String))
+  const names = (await namesOfRecords(connection, prefix)).filter((name) => !refused.has(name))
   const records = await Promise.all(
     names.map((name) => connection.ask(['HGETALL', `${prefix}vm_instance:hset::${name}`])),
   )
@@ -42,10 +43,19 @@ export async function verifyIndexes(runner: PoolRunner): Promise<string[]> {
   const kept = await keptIndexes(connection, prefix)
   return [
     ...[...kept]
-      .filter(([line, score]) => wanted.get(line) !== score)
+      .filter(([line, score]) => wanted.get(line) !== score && !(isListing(line) && refused.has(memberOf(line))))
       .map(([line, score]) => `kept: ${line} ${score}, recount: ${wanted.get(line)}`),
     ...[...wanted].filter(([line]) => !kept.has(line)).map(([line, score]) => `missing: ${line} ${score}`),
   ]
+}
+
+/** The names of a group's machines, which a refused record keeps, are no index that follows from records. */
+function isListing(line: string): boolean {
+  return line.startsWith('vm_pool:set::')
+}
+
+function memberOf(line: string): string {
+  return line.slice(line.indexOf(' ') + 1)
 }
 
 function placeRequest(request: PoolRequest, ageingMs: number, add: (line: string, by: number) => void): void {

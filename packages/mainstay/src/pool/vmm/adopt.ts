@@ -4,10 +4,9 @@ import type { VmDescriptor as NativeVm } from '../descriptor.ts'
 import { secondsText } from '../seconds.ts'
 import type { PoolConfiguration } from '../options.ts'
 import type { PoolStore } from '../store.ts'
-import { VmDescriptor } from './descriptor.ts'
-import { VmDescriptorNotFound } from './errors.ts'
 import type { VmmKeys } from './keys.ts'
-import { nativeRecord } from './native-record.ts'
+import type { RefusedRecord } from './look-at-reference.ts'
+import { listReference, readReference } from './read-reference.ts'
 import type { VmmRedis } from './redis.ts'
 import { SCRIPTS } from './scripts.ts'
 
@@ -22,8 +21,8 @@ export interface AdoptDependencies {
 
 export interface Adoption {
   readonly adopted: readonly string[]
-  /** Names whose records lack something, or that were changed again and again meanwhile; they are as they were. */
-  readonly left: readonly string[]
+  /** Records that are damaged, or that were changed again and again meanwhile; they are as they were. */
+  readonly refused: readonly RefusedRecord[]
 }
 
 /** How often a machine is looked at again that others change at the same time. */
@@ -34,6 +33,9 @@ const ATTEMPTS = 5
  * the native pool knows, and the indexes are made from the records by the rules of the configuration. Fields of the reference
  * stay as they are, so running uses go on. May be repeated; what is adopted already is not changed again.
  *
+ * A damaged record is refused: nothing of it is written, and the native store is told to leave it alone until a later adoption
+ * finds it mended. The others are adopted all the same.
+ *
  * The master of the reference must have been stopped. Source: vm-pool.md C18.
  *
  * @param configuration groups whose ids are numbers are those of the reference
@@ -42,33 +44,46 @@ export async function adoptReferencePool(
   configuration: PoolConfiguration,
   dependencies: AdoptDependencies,
 ): Promise<Adoption> {
-  const { redis, keys, store, clock, logger } = dependencies
+  const { store, clock, logger } = dependencies
   const groups = configuration.groups.map(({ id }) => id).filter((id) => /^\d+$/.test(id))
-  const members = await Promise.all(groups.map(async (group) => await redis.sMembers(keys.pool(Number(group)))))
-  const names = members.flat().sort()
-  const outcomes = await Promise.all(names.map(async (name) => await adoptVm(name, dependencies)))
-  const adopted = names.filter((_, index) => outcomes[index] === true)
-  const left = names.filter((_, index) => outcomes[index] === false)
+  const listings = await listReference(groups.map(Number), dependencies)
+  const outcomes = await Promise.all(
+    listings.map(async (listing) => ({ name: listing.name, because: await adoptVm(listing, dependencies) })),
+  )
+  const adopted = outcomes.filter(({ because }) => because === null).map(({ name }) => name)
+  const refused = outcomes.flatMap(({ name, because }) => (because === null ? [] : [{ name, because }]))
   await store.configure(configuration, { fence: null })
   await store.reindex({ now: clock.now(), fence: null })
-  logger.info({ adopted: adopted.length, left }, `${adopted.length} machines of the reference were adopted`)
-  return { adopted, left }
+  logger.info({ adopted: adopted.length, refused }, `${adopted.length} machines of the reference were adopted`)
+  return { adopted, refused }
 }
 
-async function adoptVm(name: string, { redis, keys, clock, logger }: AdoptDependencies): Promise<boolean> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    try {
-      const vm = await VmDescriptor.load(redis, keys, name)
-      const fields = nativeFields(nativeRecord(vm, { now: clock.now() }))
-      if ((await redis.run(SCRIPTS.adoptVm, [vm.vmKey], [vm.state, ...fields])) === 'OK') return true
-    } catch (error) {
-      if (!(error instanceof VmDescriptorNotFound)) throw error
-      logger.warn({ vm: name }, `A machine of the reference was not adopted: ${error.message}`)
-      return false
-    }
+/** @returns why it was not adopted, null when it was */
+async function adoptVm(
+  listing: { readonly name: string; readonly groups: readonly number[] },
+  { redis, keys, clock, logger }: AdoptDependencies,
+): Promise<string | null> {
+  const { name } = listing
+  const refuse = async (because: string): Promise<string> => {
+    await redis.hSet(keys.refused, { [name]: because })
+    logger.warn({ vm: name }, `A machine of the reference was not adopted: ${because}`)
+    return because
   }
-  logger.warn({ vm: name }, 'A machine of the reference was not adopted: it is being changed all the time')
-  return false
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const record = await readReference(listing, { redis, keys, now: clock.now() })
+    if (record.found === 'known') return null
+    // The reconciler sees to names without a record.
+    if (record.found === 'nothing') return record.because
+    if (record.found === 'damaged') return await refuse(record.because)
+    const { vm } = record
+    const written = await redis.run(
+      SCRIPTS.adoptVm,
+      [keys.vm(name), keys.refused],
+      [vm.state, name, ...nativeFields(vm)],
+    )
+    if (written === 'OK') return null
+  }
+  return await refuse('it is being changed all the time')
 }
 
 /** What the native store keeps in the hash besides, or instead of something that may be missing: its names and units. */

@@ -36,6 +36,11 @@ export class VmmKeys {
     return `${this.#prefix}server_info:hset::`
   }
 
+  /** Hash: which records the native pool did not adopt and leaves alone, and why. The reference has no such key. */
+  get refused(): string {
+    return `${this.#prefix}n:refused`
+  }
+
   /** Channel: the messages of the pool, one JSON object each. */
   get bus(): string {
     return `${this.#prefix}vm:pubsub::`

@@ -1,9 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import type { VmDescriptor as NativeVm } from '../descriptor.ts'
-import { VmDescriptor } from './descriptor.ts'
-import { VmDescriptorNotFound } from './errors.ts'
 import type { VmmKeys } from './keys.ts'
-import { nativeRecord } from './native-record.ts'
+import { listReference, readReference } from './read-reference.ts'
 import type { VmmRedis } from './redis.ts'
 
 /** A machine of the reference that can be adopted, as the native pool would know it. */
@@ -13,11 +11,16 @@ export interface ReferenceMachine {
   readonly known: boolean
 }
 
+/** A record that is not adopted. It stays as it is, and no machine of the native pool comes of it. */
+export interface RefusedRecord {
+  readonly name: string
+  readonly because: string
+}
+
 /** What an adoption would find. */
 export interface ReferenceLook {
   readonly machines: readonly ReferenceMachine[]
-  /** What would be left as it is, and why. */
-  readonly left: readonly { readonly name: string; readonly because: string }[]
+  readonly refused: readonly RefusedRecord[]
 }
 
 /**
@@ -29,22 +32,16 @@ export async function lookAtReference(
   groups: readonly number[],
   { redis, keys, clock }: { readonly redis: VmmRedis; readonly keys: VmmKeys; readonly clock: Clock },
 ): Promise<ReferenceLook> {
-  const members = await Promise.all(groups.map(async (group) => await redis.sMembers(keys.pool(group))))
-  const names = members.flat().sort()
   const now = clock.now()
   const looks = await Promise.all(
-    names.map(async (name): Promise<ReferenceMachine | { readonly name: string; readonly because: string }> => {
-      try {
-        const vm = nativeRecord(await VmDescriptor.load(redis, keys, name), { now })
-        return { vm, known: (await redis.hGet(keys.vm(name), 'state_since')) !== null }
-      } catch (error) {
-        if (!(error instanceof VmDescriptorNotFound)) throw error
-        return { name, because: error.message }
-      }
+    (await listReference(groups, { redis, keys })).map(async (listing): Promise<ReferenceMachine | RefusedRecord> => {
+      const record = await readReference(listing, { redis, keys, now })
+      if ('because' in record) return { name: listing.name, because: record.because }
+      return { vm: record.vm, known: record.found === 'known' }
     }),
   )
   return {
     machines: looks.filter((look) => 'vm' in look),
-    left: looks.filter((look) => 'because' in look),
+    refused: looks.filter((look) => 'because' in look),
   }
 }

@@ -29,8 +29,8 @@ export interface ReferenceAdoption {
     /** Whether it was adopted before. */
     readonly known: boolean
   }[]
-  /** What is left as it is, and why. */
-  readonly left: readonly { readonly name: string; readonly because: string }[]
+  /** Records that are left as they are, and why. */
+  readonly refused: readonly { readonly name: string; readonly because: string }[]
   /** What a person has to do before it can be done; empty unless this is a dry run. */
   readonly obstacles: readonly string[]
 }
@@ -65,15 +65,9 @@ export async function adoptReference(options: AdoptReferenceOptions): Promise<Re
   if (options.dryRun) return present(look, obstacles)
   if (obstacles.length > 0) throw new InvalidInputError(obstacles.join('\n'))
   await using store = await openRedisPool({ connection, clock, logger, prefix })
-  const { left } = await adoptReferencePool(configuration, { redis, keys, store, clock, logger })
-  const changing = left.filter((name) => !look.left.some((each) => each.name === name))
-  return present(
-    {
-      machines: look.machines.filter(({ vm }) => !left.includes(vm.name)),
-      left: [...look.left, ...changing.map((name) => ({ name, because: 'it is being changed all the time' }))],
-    },
-    [],
-  )
+  const { refused } = await adoptReferencePool(configuration, { redis, keys, store, clock, logger })
+  const isRefused = (name: string): boolean => refused.some((each) => each.name === name)
+  return present({ machines: look.machines.filter(({ vm }) => !isRefused(vm.name)), refused }, [])
 }
 
 /** @throws InvalidInputError when the configuration is not one of a native pool on the database of the reference */
@@ -130,13 +124,13 @@ function numberOf(id: string): number | undefined {
   return /^\d+$/.test(id) ? Number(id) : undefined
 }
 
-function present({ machines, left }: ReferenceLook, obstacles: readonly string[]): ReferenceAdoption {
+function present({ machines, refused }: ReferenceLook, obstacles: readonly string[]): ReferenceAdoption {
   return {
     machines: machines.map(({ vm, known }) => {
       const { name, group, state, boundToUser: owner, worker } = vm
       return { name, group, state, owner, worker, known }
     }),
-    left,
+    refused,
     obstacles,
   }
 }

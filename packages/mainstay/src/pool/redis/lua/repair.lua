@@ -1,6 +1,6 @@
 -- Records that lost a part (C19): a name in a group's set without a hash, a hash in no set, a hash without what a machine
 -- cannot do without; and indexes that say something else than the records. Mends what can be mended and drops the rest
--- once it has been so for longer than the grace.
+-- once it has been so for longer than the grace. A record that an adoption refused (C18) is told of and left alone.
 --
 -- input   { verb: 'find', names: of all that stand in any set or hash }
 --         { verb: 'strangers', index, names: members of that index }
@@ -45,6 +45,7 @@ local function missing_of(name)
     return {}, nil
   end
   local group, state, ip = unpack(call('HMGET', key, 'group', 'state', 'vm_ip'))
+  if is_refused(name) then return { 'adoption' }, group or listed end
   local missing = {}
   if not listed then missing[#missing + 1] = 'set entry' end
   if not ip and not (state and NO_ADDRESS[state]) then missing[#missing + 1] = 'vm_ip' end
@@ -125,6 +126,7 @@ local function forget(name)
   call('DEL', key)
   for index = 1, #groups do call('SREM', P .. 'vm_pool:set::' .. groups[index], name) end
   call('HDEL', SEEN, name)
+  call('HDEL', P .. 'n:refused', name)
   local reason = 'its record had lost a part'
   keep_change({ kind = 'vm.removed', at = now, vm = name, group = group or nil, from = state or nil, reason = reason })
 end
@@ -143,6 +145,8 @@ for index = 1, #input.names do
   if #missing == 0 then
     call('HDEL', SEEN, name)
     if not astray then refused[#refused + 1] = { name = name, because = 'nothing is missing' } end
+  elseif missing[1] == 'adoption' then
+    refused[#refused + 1] = { name = name, because = call('HGET', P .. 'n:refused', name) }
   elseif only_listing and group then
     -- What the set says and what the hash says can be told from each other.
     call('HSET', key, 'vm_name', name, 'group', group)

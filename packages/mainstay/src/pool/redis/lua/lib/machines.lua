@@ -20,8 +20,17 @@ local function vm_key(name)
   return P .. 'vm_instance:hset::' .. name
 end
 
--- A machine's record; nil when there is none, or one that lacks what it cannot do without (C19).
+local any_refused = nil
+
+-- Whether an adoption refused the record of this name (C18): it belongs to nobody until somebody has mended it.
+local function is_refused(name)
+  if any_refused == nil then any_refused = call('EXISTS', P .. 'n:refused') == 1 end
+  return any_refused and call('HEXISTS', P .. 'n:refused', name) == 1
+end
+
+-- A machine's record; nil when there is none, one that lacks what it cannot do without (C19), or one that was refused.
 local function load(name)
+  if is_refused(name) then return nil end
   local flat = call('HGETALL', vm_key(name))
   if #flat == 0 then return nil end
   local vm = {}
@@ -256,6 +265,7 @@ local function save(before, after)
     end
   else
     call('SADD', P .. 'vm_pool:set::' .. after.group, after.vm_name)
+    if is_refused(after.vm_name) then call('HDEL', P .. 'n:refused', after.vm_name) end
   end
   local key = vm_key(after.vm_name)
   if #set > 0 then call('HSET', key, unpack(set)) end
