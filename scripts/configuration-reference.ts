@@ -18,6 +18,8 @@ with \`--set section.option=value\`, and by a flag of its own. Names that end in
 Where an imported \`masakari.conf\` says nothing, what Masakari does holds for three things, so that a switch neither opens the
 API nor hides it: \`auth.strategy\` is \`keystone\`, \`server.listen\` is \`0.0.0.0:15868\`, and the policy is \`policy.yaml\` and
 \`policy.d\` beside the file. \`mainstay check --import-conf FILE\` names the options that have no meaning here.
+References (\`$host\`, \`\${group.option}\`, \`$$\`) are filled in as oslo.config does it; \`check\` names those to options that do
+not exist, with their lines.
 
 SIGHUP has a server read all of this again. \`log.level\`, the policy files, \`ha.retry_new_after_ms\` and the pool's groups hold at
 once; everything else with the next start. A configuration that is wrong changes nothing, and the reason is printed.

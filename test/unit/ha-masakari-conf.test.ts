@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { expect, onTestFinished, test } from 'vitest'
@@ -9,6 +9,8 @@ import { OPTIONS } from '../../packages/mainstay/src/ha/masakari-conf/options.ts
 import { check, type CheckResult } from '../../packages/mainstay/src/server/commands/check.ts'
 import { loadConfig } from '../../packages/mainstay/src/server/config/load.ts'
 import type { Config } from '../../packages/mainstay/src/server/config/schema.ts'
+
+const MACHINE = { host: 'node-7' }
 
 /** A value that is not the default, by option; and what our own configuration has then. Source: ha-api.md 21. */
 const CASES: readonly (readonly [
@@ -105,7 +107,7 @@ async function loaded(text: string): Promise<{ config: Config; file: string; dir
 test.each(CASES)('21 [%s] %s = %s', async (group, option, value, read, expected) => {
   const text = `[${group}]\n${option} = ${value}\n`
   expect(read((await loaded(text)).config)).toEqual(expected)
-  expect(importMasakariConf(text).warnings).toEqual([])
+  expect(importMasakariConf(text, MACHINE).warnings).toEqual([])
   expect(read(await loadConfig({}))).not.toEqual(expected)
 })
 
@@ -113,7 +115,7 @@ test('21 every option of the reference that is known here is taken over, or it i
   const seen = new Set(CASES.map(([group, option]) => `${group}.${option}`))
   const rest = OPTIONS.filter(({ group, name }) => !seen.has(`${group}.${name}`) && !/^nova_|^os_/.test(name))
   const text = rest.map(({ group, name, type }) => `[${group}]\n${name} = ${type === 'dict' ? 'a:b' : '1'}\n`).join('')
-  const { sections, warnings } = importMasakariConf(text)
+  const { sections, warnings } = importMasakariConf(text, MACHINE)
   expect(sections).toEqual({})
   expect(warnings).toHaveLength(rest.length)
   for (const { group, name } of rest) {
@@ -137,20 +139,35 @@ test('21 where a file says nothing, what the reference does holds: tokens, every
   })
 })
 
-test('21 check names what was left out of an imported file', async () => {
-  const { file, directory } = await loaded('[DEFAULT]\nauth_strategy = noauth2\nhost = node-1\nmasakari_topic = x\n')
+test('21 $host is the name of this machine', async () => {
+  const { config } = await loaded('[DEFAULT]\nosapi_masakari_link_prefix = https://$host/\n')
+  expect(config.ha.link_prefix).toBe(`https://${hostname()}/`)
+})
+
+test('21 check names what was left out of an imported file, and what is named in vain', async () => {
+  const { file, directory } = await loaded(
+    '[DEFAULT]\nauth_strategy = noauth2\nhost = node-1\nmasakari_topic = x\nosapi_masakari_link_prefix = $my_ip\n',
+  )
   const results: CheckResult[] = []
   const options = { importConf: file, set: [`compute.simulated_hosts=1`], dataDir: directory, env: {} }
   for await (const result of check({ ...options, signal: AbortSignal.timeout(30_000) })) results.push(result)
   expect(results.filter(({ name }) => name === 'import')).toEqual([
     { name: 'import', ok: true, text: '[DEFAULT] host is left out: an engine makes up its own name.' },
     { name: 'import', ok: true, text: '[DEFAULT] masakari_topic is left out: it has no meaning here.' },
+    {
+      name: 'import',
+      ok: true,
+      text: expect.stringMatching(/^\[DEFAULT\] osapi_masakari_link_prefix \(line 5\) names \$my_ip, /) as string,
+    },
   ])
 })
 
 test('21 an option without any meaning here is no error: it is named', () => {
   const options = ['masakari_topic', 'notification_driver', 'engine_manager', 'periodic_enable', 'rpc_response_timeout']
-  const { sections, warnings } = importMasakariConf(`[DEFAULT]\n${options.map((name) => `${name} = 1\n`).join('')}`)
+  const { sections, warnings } = importMasakariConf(
+    `[DEFAULT]\n${options.map((name) => `${name} = 1\n`).join('')}`,
+    MACHINE,
+  )
   expect(sections).toEqual({})
   expect(warnings).toEqual(options.map((name) => `[DEFAULT] ${name} is left out: it has no meaning here.`))
 })

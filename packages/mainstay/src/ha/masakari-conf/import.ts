@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../core/json.ts'
 import { defaultText } from './defaults.ts'
-import { ConfFile } from './ini.ts'
+import { ConfFile, type Fallback, type UnknownReference } from './ini.ts'
 import { readValue, type ConfValue } from './option.ts'
 import { OPTIONS } from './options.ts'
 
@@ -8,7 +8,7 @@ import { OPTIONS } from './options.ts'
 export interface ImportedConf {
   /** `section → key → value`, as in mainstay.toml. */
   readonly sections: Readonly<Record<string, JsonObject>>
-  /** What has no meaning here and was left out, in sentences. */
+  /** What has no meaning here and was left out, and what names an option that does not exist, in sentences. */
   readonly warnings: readonly string[]
 }
 
@@ -125,15 +125,24 @@ const WITHOUT_MEANING: Readonly<Record<string, string>> = {
  * Reads a masakari.conf into sections of our own configuration.
  *
  * @param text the file, or several after each other
+ * @param machine.host the name of this machine, which `$host` stands for where the file does not set it
  * @throws InvalidInputError when a line or a value cannot be read
  */
-export function importMasakariConf(text: string): ImportedConf {
+export function importMasakariConf(text: string, machine: { readonly host: string }): ImportedConf {
   const file = new ConfFile(text)
   const byName = new Map(OPTIONS.map((option) => [`${option.group}.${option.name}`, option]))
+  const fallback: Fallback = (group, name) => {
+    if (group === 'DEFAULT' && name === 'host') return machine.host
+    // An option that nobody sets and that has no default is empty where another one names it.
+    return defaultText(group, name) ?? (byName.has(`${group}.${name}`) ? '' : undefined)
+  }
+  const unknown = new Set<string>()
   const read: Reader = (group, name) => {
     const option = byName.get(`${group}.${name}`)
-    const value = file.value(group, name, defaultText)
-    return option === undefined || value === undefined ? undefined : readValue(option, value)
+    const value = file.value(group, name, fallback)
+    if (option === undefined || value === undefined) return undefined
+    for (const one of value.unknown) unknown.add(unknownText(one, { secret: option.secret === true }))
+    return readValue(option, value.text)
   }
   const sections: Record<string, Record<string, JsonObject[string]>> = {}
   for (const { from, to, convert = asItIs } of MAPPINGS) {
@@ -144,7 +153,15 @@ export function importMasakariConf(text: string): ImportedConf {
     const [section, key] = splitOnce(to)
     ;(sections[section] ??= {})[key] = converted
   }
-  return { sections, warnings: file.names().flatMap((name) => warningFor(name)) }
+  return { sections, warnings: [...file.names().flatMap((name) => warningFor(name)), ...unknown] }
+}
+
+function unknownText({ group, name, line, reference }: UnknownReference, { secret }: { secret: boolean }): string {
+  const named = secret ? 'an option' : reference
+  return (
+    `[${group}] ${name} (line ${line}) names ${named}, which is neither in this file nor one of Masakari's: it is taken as it stands. ` +
+    'Correct the name, or write $$ for the sign itself.'
+  )
 }
 
 function warningFor(name: string): string[] {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 
 import { parse as parseToml } from 'smol-toml'
@@ -76,7 +77,7 @@ async function readToml(file: string): Promise<Sections> {
  * Options of parts that this program does not have are left out; `check` names what could not be used.
  */
 async function readMasakariConf(file: string): Promise<Sections> {
-  const { sections } = importMasakariConf(await readConf(file))
+  const { sections } = importMasakariConf(await readConf(file), { host: hostname() })
   const known = Object.entries(sections).filter(([section]) => Object.hasOwn(ConfigSchema.properties, section))
   const { server, auth, policy, ...rest } = structuredClone(Object.fromEntries(known)) as Sections
   const rules = { file: 'policy.yaml', directories: ['policy.d'], ...policy }
@@ -89,9 +90,9 @@ async function readMasakariConf(file: string): Promise<Sections> {
   }
 }
 
-/** What of a masakari.conf has no meaning here, in sentences. @throws InvalidInputError */
+/** What of a masakari.conf has no meaning here or names an option that does not exist, in sentences. @throws InvalidInputError */
 export async function importWarnings(file: string): Promise<readonly string[]> {
-  return importMasakariConf(await readConf(file)).warnings
+  return importMasakariConf(await readConf(file), { host: hostname() }).warnings
 }
 
 async function readConf(file: string): Promise<string> {
