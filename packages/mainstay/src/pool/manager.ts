@@ -2,12 +2,11 @@ import type { Clock } from '../core/clock.ts'
 import type { Ids } from '../core/ids.ts'
 import { DEFAULT_SANDBOX, groupsFor, type AcquireInput } from './acquire-input.ts'
 import { awaitGrant, findGrant, type Acquired, type AwaitOptions } from './await-grant.ts'
-import { VmLeaseLostError, VmNotFoundError } from './errors.ts'
+import { checkHandOver, type HandOverCheck } from './hand-over.ts'
 import { PoolHandOverError, PoolRequestRefusedError, PoolUnavailableError } from './manager-errors.ts'
 import type { PoolConfiguration } from './options.ts'
-import type { AcquireRequest } from './request.ts'
+import type { AcquireRequest, PoolRequest } from './request.ts'
 import type { AcquireOutcome, Heartbeat, PoolStore, VmLease } from './store.ts'
-import type { CheckOutcome } from './check/index.ts'
 import type { VmDescriptor } from './descriptor.ts'
 import type { Waiters } from './waiters.ts'
 
@@ -16,8 +15,7 @@ export interface PoolManagerDeps {
   readonly clock: Clock
   readonly ids: Ids
   readonly waiters: Waiters
-  /** Checks a machine before its holder gets it; null where its group wants no such check. */
-  readonly handOver?: (vm: VmDescriptor, signal: AbortSignal) => Promise<CheckOutcome | null>
+  readonly handOver?: HandOverCheck
 }
 
 /** How long the configuration that a request is resolved with may be old, in milliseconds. */
@@ -57,29 +55,29 @@ export class PoolManager {
     const groups = groupsFor(input, await this.#configured())
     const wish = wishOf(input, groups)
     const id = input.requestId ?? ids.random()
-    for (let attempt = 1; ; attempt += 1) {
+    const ask = async (): Promise<Acquired> => {
       const outcome = await this.store.acquire({ ...wish, waitUntil, id, leaseToken: ids.random(), now: clock.now() })
-      const acquired = await this.#settled(id, input, outcome, options)
-      if (acquired.outcome === 'waiting') return acquired
-      const failed = await this.#handOver(acquired.leases, options.signal)
-      if (failed === null) return acquired
-      // The next machine is granted to the same request: whoever repeats it gets that one, and never a second.
-      await this.store.forgetGrant({ id, now: clock.now() })
-      if (attempt >= HAND_OVER_ATTEMPTS) throw new PoolHandOverError(attempt, failed)
+      return await this.#settled(outcome, { ...input, id }, options)
     }
+    return await this.#checked(id, { first: ask, again: ask }, options)
   }
 
   /**
    * Waits for a request that is in the queue already.
    *
-   * @throws PoolRequestRefusedError when it ended without a machine or is unknown, or the signal's reason
+   * @param options.check false for somebody who only wants to know what it has: nothing is checked before it is answered then
+   * @throws PoolRequestRefusedError when it ended without a machine or is unknown, PoolHandOverError, or the signal's reason
    */
-  async await(id: string, options: AwaitOptions): Promise<Acquired> {
-    const granted = await findGrant(this.store, id)
-    if (granted !== null) return granted
+  async await(id: string, options: AwaitOptions & { readonly check?: boolean }): Promise<Acquired> {
     const request = await this.store.request(id)
-    if (request === null) throw new PoolRequestRefusedError(id, 'unknown', 'it was never queued, or ended long ago')
-    return await awaitGrant(this.#deps, request, options)
+    const first = async (): Promise<Acquired> => {
+      const granted = await findGrant(this.store, id)
+      if (granted !== null) return granted
+      if (request === null) throw new PoolRequestRefusedError(id, 'unknown', 'it was never queued, or ended long ago')
+      return await awaitGrant(this.#deps, request, options)
+    }
+    if (options.check === false) return await first()
+    return await this.#checked(id, { first, again: request === null ? null : this.#asked(request, options) }, options)
   }
 
   async heartbeat(lease: { readonly name: string; readonly token: string }): Promise<Heartbeat> {
@@ -125,50 +123,56 @@ export class PoolManager {
     return this.#configuration.value
   }
 
-  async #settled(id: string, input: AcquireInput, outcome: AcquireOutcome, options: AwaitOptions): Promise<Acquired> {
+  /**
+   * Hands machines over, on every way on which a client gets them: what does not pass the check is thrown away, and the next is
+   * granted to the same request, so that whoever repeats it gets that one, and never a second.
+   *
+   * @param ways `again` is null where nobody knows what was wished for
+   */
+  async #checked(
+    id: string,
+    { first, again }: { readonly first: () => Promise<Acquired>; readonly again: (() => Promise<Acquired>) | null },
+    { signal }: AwaitOptions,
+  ): Promise<Acquired> {
+    let acquired = await first()
+    for (let attempt = 1; acquired.outcome === 'granted'; attempt += 1) {
+      const failed = await checkHandOver(acquired.leases, this.#deps, signal)
+      if (failed === null) break
+      await this.store.forgetGrant({ id, now: this.#deps.clock.now() })
+      if (again === null || attempt >= HAND_OVER_ATTEMPTS) throw new PoolHandOverError(attempt, failed)
+      // Whoever has gone meanwhile is granted nothing more.
+      signal.throwIfAborted()
+      acquired = await again()
+    }
+    return acquired
+  }
+
+  /** Asks once more for what a request of the queue asked for. */
+  #asked(request: PoolRequest, options: AwaitOptions): () => Promise<Acquired> {
+    const { clock, ids } = this.#deps
+    return async () => {
+      const outcome = await this.store.acquire({ ...request, leaseToken: ids.random(), now: clock.now() })
+      return await this.#settled(outcome, request, options)
+    }
+  }
+
+  async #settled(
+    outcome: AcquireOutcome,
+    { id, owner, taskId }: { readonly id: string; readonly owner: string; readonly taskId?: string | null | undefined },
+    options: AwaitOptions,
+  ): Promise<Acquired> {
     switch (outcome.outcome) {
       case 'granted':
-        refuseForeign(id, input.owner, outcome.leases[0]?.vm.boundToUser)
+        refuseForeign(id, owner, outcome.leases[0]?.vm.boundToUser)
         return { outcome: 'granted', requestId: id, leases: outcome.leases }
       case 'waiting':
-        refuseForeign(id, input.owner, outcome.request.owner)
+        refuseForeign(id, owner, outcome.request.owner)
         return await awaitGrant(this.#deps, outcome.request, { ...options, refusals: outcome.refusals })
       case 'unavailable':
-        throw new PoolUnavailableError(input.owner, input.taskId ?? null, outcome.refusals)
+        throw new PoolUnavailableError(owner, taskId ?? null, outcome.refusals)
       case 'ended':
         throw new PoolRequestRefusedError(id, outcome.request.status, outcome.request.reason)
     }
-  }
-
-  /** @returns why machines were thrown away, null when all may be handed over */
-  async #handOver(leases: readonly VmLease[], signal: AbortSignal): Promise<string | null> {
-    const { handOver } = this.#deps
-    if (handOver === undefined) return null
-    const results = await Promise.all(
-      leases.map(async ({ vm, token }) => {
-        const result = await handOver(vm, signal)
-        return result === null || result.passed ? null : { name: vm.name, token, reason: result.reason }
-      }),
-    )
-    const bad = results.filter((result) => result !== null)
-    for (const { name, token, reason } of bad) {
-      const why = `it did not pass the check at the hand-over: ${reason}`
-      await unlessLost(this.giveUp({ name, token, reason: why }))
-    }
-    if (bad.length === 0) return null
-    // The whole request is asked again, so what was good of a gang goes back.
-    const good = leases.filter(({ vm }) => !bad.some(({ name }) => name === vm.name))
-    for (const { vm, token } of good) await unlessLost(this.release({ name: vm.name, token }))
-    return bad[0]!.reason
-  }
-}
-
-/** Somebody who repeated the request meanwhile may have found the same out, and been faster. */
-async function unlessLost(giving: Promise<unknown>): Promise<void> {
-  try {
-    await giving
-  } catch (error) {
-    if (!(error instanceof VmLeaseLostError) && !(error instanceof VmNotFoundError)) throw error
   }
 }
 

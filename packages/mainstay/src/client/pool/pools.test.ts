@@ -81,6 +81,8 @@ describe('C4 an acquire that is given up', () => {
       call === 'leases' ? leases(method) : call === 'cancel' ? ENDED : null,
     )
     await giveUp(asked)
+    // Nobody waits for a check of what nobody wants.
+    expect(asked.server.requests.at(-2)!.path).toBe('/api/v1/pools/leases/r?pollMs=0&check=false')
     const { method, path, body } = asked.server.requests.at(-1)!
     expect([method, path, body]).toEqual(['POST', '/api/v1/pools/vms/m1/release', { token: 't1', failed: false }])
   })

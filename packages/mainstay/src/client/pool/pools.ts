@@ -302,10 +302,11 @@ export class Pools {
     }
   }
 
-  /** The machines of a request as things are now; null while it waits. */
+  /** The machines of a request as things are now, to be given back whatever they are worth; null while it waits. */
   async #granted(requestId: string, options: CallOptions): Promise<readonly GrantedLease[] | null> {
     const path = `${POOLS}/leases/${encodeURIComponent(requestId)}`
-    const answer = await this.#transport.send({ method: 'GET', api: 'root', path, query: { pollMs: 0 }, ...options })
+    const query = { pollMs: 0, check: false }
+    const answer = await this.#transport.send({ method: 'GET', api: 'root', path, query, ...options })
     return answer.status === 202 ? null : grantedBy(answer, `GET ${path}`)
   }
 

@@ -54,7 +54,17 @@ export const AcquireBody = Type.Object(
   },
   closed,
 )
-export const WaitQuery = Type.Object({ pollMs: optional(Type.String({ pattern: '^[0-9]{1,8}$' })) }, closed)
+export const WaitQuery = Type.Object(
+  {
+    pollMs: optional(Type.String({ pattern: '^[0-9]{1,8}$' })),
+    check: optional(
+      Type.Union([Type.Literal('true'), Type.Literal('false')], {
+        description: 'False for whoever gives the machines back and need not know whether they are any good.',
+      }),
+    ),
+  },
+  closed,
+)
 
 export const TokenBody = Type.Object({ token: text(128) }, closed)
 export const ReleaseBody = Type.Object({ token: text(128), failed: optional(Type.Boolean()) }, closed)

@@ -63,7 +63,8 @@ export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPoll
         params: Id,
         querystring: WaitQuery,
         response: { 201: LeasesAnswer, 202: WaitingAnswer },
-        description: 'The leases of a request; waits for them as long as asked.',
+        description:
+          'The leases of a request; waits for them as long as asked. Checks them as an acquire does, unless "check" is false.',
       },
     },
     async (request, reply) => {
@@ -73,7 +74,8 @@ export function leaseRoutes(app: HttpApp, { manager, clock, metrics, longestPoll
       const [first] = known === null ? await manager.store.leases(id) : []
       const owner = known?.owner ?? first?.vm.boundToUser ?? null
       if (!maySee(callerOf(request), owner) || owner === null) throw new PoolRequestNotFoundError(id)
-      const acquired = await manager.await(id, polling(reply, pollMs))
+      const check = request.query.check !== 'false'
+      const acquired = await manager.await(id, { ...polling(reply, pollMs), check })
       if (acquired.outcome === 'granted') return await reply.code(201).send(granted(acquired))
       return await reply.code(202).send(waiting(acquired))
     },

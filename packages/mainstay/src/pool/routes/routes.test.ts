@@ -229,6 +229,80 @@ describe('C7 C15 a request whose machine does not pass the check at the hand-ove
     expect(broken.size).toBe(1)
     expect(await inUse(pool)).toHaveLength(1)
   })
+
+  /** Somebody holds the only machine, and r1 waits for it. */
+  async function waitingBehindAHolder(
+    pool: ServedPool,
+  ): Promise<{ readonly name: string; readonly free: () => Promise<void> }> {
+    const wish = { groups: ['g'], owner: 'root', sandbox: 'default', worker: 'w', leaseToken: 't' }
+    await pool.store.acquire({ ...wish, id: 'holder', now: Date.now() })
+    const [name] = await inUse(pool)
+    const body = { worker: 'w', requestId: 'r1', waitMs: 20_000, pollMs: 0 }
+    expect(await ask(pool, 'POST', '/leases', { body })).toMatchObject({ status: 202 })
+    const free = async (): Promise<void> =>
+      void (await ask(pool, 'POST', `/vms/${name}/release`, { body: { token: 't' } }))
+    return { name: name!, free }
+  }
+
+  test.each(['while it waits', 'after it was granted'])(
+    'C7 C9 is not given to whoever asks for it by its id, %s: it is served with another one',
+    async (when) => {
+      await using scene = await brokenAtFirst(1)
+      const { pool, broken } = scene
+      const { name, free } = await waitingBehindAHolder(pool)
+      if (when === 'after it was granted') await free()
+      const asking = ask(pool, 'GET', '/leases/r1?pollMs=20000')
+      if (when === 'while it waits') await free()
+      const served = await asking
+      expect(served).toMatchObject({ status: 201, body: { requestId: 'r1' } })
+      expect([...broken]).toEqual([name])
+      expect(served.body['leases']).not.toMatchObject([{ name }])
+      expect((served.body['leases'] as Lease[]).map((lease) => lease.name)).toEqual(await inUse(pool))
+    },
+  )
+
+  test('C7 is not looked at where it is only to be given back', async () => {
+    await using scene = await brokenAtFirst(1)
+    const { pool, broken } = scene
+    const { name, free } = await waitingBehindAHolder(pool)
+    await free()
+    expect(await ask(pool, 'GET', '/leases/r1?pollMs=0&check=false')).toMatchObject({
+      status: 201,
+      body: { leases: [{ name }] },
+    })
+    expect(broken.size).toBe(0)
+  })
+
+  test('C5 C7 is not looked at any more once its holder has shown life', async () => {
+    await using scene = await brokenAtFirst(2)
+    const { pool, broken } = scene
+    const body = { worker: 'w', requestId: 'r1', waitMs: 20_000 }
+    const [lease] = (await ask(pool, 'POST', '/leases', { body })).body['leases'] as Lease[]
+    const { name, token } = lease!
+    const since = (await pool.store.get(name))!.leaseExpiresAt!
+    await vi.waitUntil(async () => {
+      await ask(pool, 'POST', `/vms/${name}/heartbeat`, { body: { token } })
+      return (await pool.store.get(name))!.leaseExpiresAt! > since
+    })
+    broken.add(name)
+    expect(await ask(pool, 'GET', '/leases/r1')).toMatchObject({ status: 201, body: { leases: [{ name, token }] } })
+    expect(await ask(pool, 'POST', '/leases', { body })).toMatchObject({ status: 201, body: { leases: [{ name }] } })
+    expect(await inUse(pool)).toEqual([name])
+  })
+
+  test('C7 that was granted at once, and whose wish nobody knows any more, is told to ask again', async () => {
+    await using scene = await brokenAtFirst(2)
+    const { pool, broken } = scene
+    const wish = { groups: ['g'], owner: 'root', sandbox: 'default', worker: 'w', leaseToken: 't' }
+    await pool.store.acquire({ ...wish, id: 'r1', now: Date.now() })
+    const [name] = await inUse(pool)
+    const answer = await ask(pool, 'GET', '/leases/r1')
+    expect([answer.status, code(answer)]).toEqual([503, 'MS_POOL_HAND_OVER'])
+    expect([...broken]).toEqual([name])
+    const again = await ask(pool, 'POST', '/leases', { body: { worker: 'w', requestId: 'r1', waitMs: 20_000 } })
+    expect(again.status).toBe(201)
+    expect(again.body['leases']).not.toMatchObject([{ name }])
+  })
 })
 
 describe('C12 C4 requests for a group that is drained', () => {
