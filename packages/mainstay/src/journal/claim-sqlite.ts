@@ -4,7 +4,9 @@ import type { Queries, Store, WorkflowTable } from '../store/index.ts'
 import { dueParameters, dueWorkflows, type DueOptions, type DueWorkflow } from './due.ts'
 import { takeSubjects } from './locks.ts'
 
-const DUE = dueWorkflows('sqlite')
+const EVERYWHERE = dueWorkflows('sqlite', 'everywhere')
+const WAKING = dueWorkflows('sqlite', 'waking')
+const OF_SUBJECTS = dueWorkflows('sqlite', [])
 
 /** Takes ownership of due workflows. Looking costs a read; only when there is something is a write worth its flush. */
 export async function claimSqlite(store: Store, options: DueOptions): Promise<Selectable<WorkflowTable>[]> {
@@ -36,6 +38,8 @@ export async function claimSqlite(store: Store, options: DueOptions): Promise<Se
 }
 
 async function dueOf(queries: Queries, options: DueOptions): Promise<DueWorkflow[]> {
-  const { rows } = await queries.executeQuery<DueWorkflow>(CompiledQuery.raw(DUE, dueParameters('sqlite', options)))
+  const { look } = options
+  const due = look === 'everywhere' ? EVERYWHERE : look === 'waking' ? WAKING : OF_SUBJECTS
+  const { rows } = await queries.executeQuery<DueWorkflow>(CompiledQuery.raw(due, dueParameters('sqlite', options)))
   return rows
 }

@@ -9,9 +9,11 @@ import type { Metrics } from '../core/metrics.ts'
 import { SystemRandom, type Random } from '../core/random.ts'
 import type { TaskGroup } from '../core/task-group.ts'
 import type { Store } from '../store/index.ts'
+import type { Look } from './due.ts'
 import { LeaseLostError, StaleOwnerError, WorkflowCancelledError } from './errors.ts'
 import type { RecordedEntry } from './history.ts'
 import { JournalStore, type ClaimedWorkflow } from './journal-store.ts'
+import { Looks } from './looks.ts'
 import { Parked, WorkflowRun } from './run.ts'
 import { isStoreTrouble } from './store-trouble.ts'
 import { Troubled, type Trouble } from './troubled.ts'
@@ -84,9 +86,10 @@ export class Engine {
   readonly #finished
   #id: string
   #renewedAt = 0
+  readonly #looks = new Looks()
   #claiming = false
-  #claimAgain = false
-  #timeToLook = false
+  /** A look for which there was no room to take all that it may have seen. */
+  #cutShort: Look | undefined
   #stopped = true
   #timer: Disposable | undefined
   #wakeTimer: Disposable | undefined
@@ -122,11 +125,13 @@ export class Engine {
 
   /** Looks for work now: something was enqueued or signalled. */
   poke(): void {
+    this.#look('waking')
+  }
+
+  #look(look: Look): void {
     if (this.#stopped) return
-    if (this.#claiming) {
-      this.#claimAgain = true
-      return
-    }
+    this.#looks.want(look)
+    if (this.#claiming) return
     this.#claiming = true
     this.#deps.tasks.spawn('claim workflows', () => this.#claimAll()).catch(ignoreLogged)
   }
@@ -200,36 +205,34 @@ export class Engine {
 
   async #claimAll(): Promise<void> {
     try {
-      let now: number
-      do {
-        this.#claimAgain = false
-        now = this.#deps.clock.now()
+      for (let look = this.#looks.take(); look !== undefined && !this.#stopped; look = this.#looks.take()) {
+        const now = this.#deps.clock.now()
+        const limit = this.#options.maxConcurrent - this.#running.size
         const claimed = await this.#store.claim({
           engine: this.#id,
           names: [...this.#definitions.keys()],
           running: new Set([...this.#running.keys(), ...this.#troubled.resting()]),
           now,
-          limit: this.#options.maxConcurrent - this.#running.size,
+          limit,
+          look,
         })
         for (const workflow of claimed) this.#begin(workflow)
+        if (claimed.length >= limit) this.#cutShort = look
         // Several at once mean a rush, in which more may wait behind them; for a single one, whoever brings more pokes.
-        if (claimed.length > 1) this.#claimAgain = true
-      } while (this.#claimAgain && !this.#stopped)
-      if (this.#timeToLook) await this.#wakeAtNext(now)
+        else if (claimed.length > 1) this.#looks.want('waking')
+        if (look === 'everywhere') await this.#wakeAtNext(now)
+      }
     } finally {
       this.#claiming = false
     }
-    if (this.#claimAgain) this.poke()
   }
 
   /** Looks for work, and for whoever is due next: time has passed, or other engines may have put workflows to sleep. */
   #lookForSleepers(): void {
-    this.#timeToLook = true
-    this.poke()
+    this.#look('everywhere')
   }
 
   async #wakeAtNext(lookedAt: number): Promise<void> {
-    this.#timeToLook = false
     // Before the question: what is parked while it is asked, and may not be in the answer, sets a timer of its own.
     this.#wakeTimer?.[Symbol.dispose]()
     this.#wakeTimer = undefined
@@ -271,11 +274,20 @@ export class Engine {
         // Once it was parked, another run of it may have begun already.
         if (this.#running.get(claimed.id)?.run === run) this.#running.delete(claimed.id)
       }
-      this.poke()
+      this.#lookAfter(claimed, stop.signal)
     }
     const spawn = (): Promise<void> => this.#deps.tasks.spawn(`workflow ${claimed.name} ${claimed.id}`, work)
     const task = context === undefined ? spawn() : runInContext(context, spawn)
     task.catch(ignoreLogged)
+  }
+
+  /** Whoever makes way looks for those who waited for it: for its subject, or for room. */
+  #lookAfter({ subject }: ClaimedWorkflow, stopped: AbortSignal): void {
+    // What was let go of may be anybody's by now, also ours.
+    this.#look(stopped.aborted ? 'everywhere' : [subject])
+    if (this.#cutShort === undefined) return
+    this.#look(this.#cutShort)
+    this.#cutShort = undefined
   }
 
   async #execute(
