@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 import { ManualClock } from '../core/clock.ts'
+import { SystemIds } from '../core/ids.ts'
 import { startHa, type RunningHa } from './testing/start-ha.ts'
 import { setNotificationStatus } from './store/notifications.ts'
 
@@ -102,6 +103,29 @@ describe('segments (ha-api 6)', () => {
     expect(deleted.headers['content-length']).toBe('0')
     expect(deleted.headers['content-type']).toBe('application/json')
     expect((await ha.send('POST', '/v1/segments', { body: { segment: SEGMENT } })).status).toBe(201)
+  })
+
+  test('a segment or a host whose id is taken is not told that its name is', async () => {
+    const ids = new SystemIds()
+    let next = ids.random()
+    await using twins = await startHa({
+      clock,
+      deps: { ids: { random: () => next, ordered: () => ids.ordered() } },
+    })
+    const create = async (path: string, body: object): Promise<string> => {
+      const { status, text } = await twins.send('POST', path, { body })
+      expect(status).toBe(409)
+      return text
+    }
+    const first = await twins.send('POST', '/v1/segments', { body: { segment: SEGMENT } })
+    const hosts = `/v1/segments/${next}/hosts`
+    expect(first.status).toBe(201)
+    expect(await create('/v1/segments', { segment: { ...SEGMENT, name: 's2' } })).toMatch(/failover_segments .* uuid /)
+    expect(await create('/v1/segments', { segment: SEGMENT })).toMatch(/segment with name s1 already exists/)
+    next = ids.random()
+    expect((await twins.send('POST', hosts, { body: { host: HOST } })).status).toBe(201)
+    expect(await create(hosts, { host: { ...HOST, name: 'compute2' } })).toMatch(/hosts has the same uuid /)
+    expect(await create(hosts, { host: HOST })).toMatch(/host with name compute1 already exists/)
   })
 
   test('enabled may be set from 1.2 on, and boolean words mean what they say', async () => {

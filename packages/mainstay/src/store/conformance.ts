@@ -322,6 +322,33 @@ export function storeConformance(name: string, factory: StoreFactory): void {
       }),
     )
 
+    test.for<{ repeat: (first: { id: number; uuid: string; name: string }) => object; columns: string[] }>([
+      { repeat: ({ uuid }) => ({ uuid }), columns: ['uuid'] },
+      { repeat: ({ name: same }) => ({ name: same }), columns: ['name', 'deleted'] },
+      { repeat: ({ id }) => ({ id }), columns: ['id'] },
+    ])('of uniqueness says what is the same: $columns', async ({ repeat, columns }, ctx) => {
+      await on(async (store) => {
+        const segment = {
+          uuid: 'u-1',
+          name: 'one',
+          service_type: 's',
+          enabled: 1,
+          recovery_method: 'auto',
+          created_at: 0,
+        }
+        const first = await store.write((queries) =>
+          queries.insertInto('failover_segments').values(segment).returningAll().executeTakeFirstOrThrow(),
+        )
+        const another = { ...segment, uuid: 'u-2', name: 'two', ...repeat(first) }
+        const writing = store.write((queries) => queries.insertInto('failover_segments').values(another).execute())
+        await expect(writing).rejects.toMatchObject({
+          code: 'MS_STORE_CONFLICT',
+          message: expect.stringContaining(`failover_segments has the same ${columns.join(', ')} (`) as string,
+          taken: { table: 'failover_segments', columns },
+        })
+      })(ctx)
+    })
+
     test(
       'can be avoided in the statement, and the write goes on',
       on(async (store) => {

@@ -36,11 +36,24 @@ export class StoreSchemaError extends MainstayError {
   readonly retryable = false
 }
 
+/** What two records of a table may not have in common. */
+export interface UniqueValue {
+  readonly table: string
+  readonly columns: readonly string[]
+}
+
 /** A unique name or id is taken. */
 export class StoreConflictError extends MainstayError {
   readonly code = 'MS_STORE_CONFLICT'
   readonly status = 409
   readonly retryable = false
+  /** What is taken; null when the database does not say. */
+  readonly taken: UniqueValue | null
+
+  constructor(message: string, { taken = null, ...options }: { taken?: UniqueValue | null; cause?: unknown } = {}) {
+    super(message, options)
+    this.taken = taken
+  }
 }
 
 /** The work of a write did not finish in its time, so the write was rolled back for the sake of those behind it. */

@@ -1,4 +1,5 @@
 export * from './errors.ts'
+export { isTaken } from './unique-conflict.ts'
 export type { Queries, Store } from './store.ts'
 export { valuesOf, type Columns, type ListQuery, type ValuesOf } from './list-query.ts'
 export type * from './schema.ts'

@@ -1,6 +1,6 @@
 import { BadRequestError, ConflictError, NotFoundError } from '../../http/errors.ts'
 import { withDeadline } from '../../core/deadline.ts'
-import { StoreConflictError, type Queries } from '../../store/index.ts'
+import { isTaken, type Queries } from '../../store/index.ts'
 import { hostFromValues, type Host } from '../records/host.ts'
 import type { Segment } from '../records/segment.ts'
 import { bodyBoolean, queryBoolean } from '../rules/boolean.ts'
@@ -141,7 +141,7 @@ async function naming<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (error instanceof StoreConflictError) throw nameTaken(name, error)
+    if (isTaken(error, 'hosts', 'name')) throw nameTaken(name, error)
     throw error
   }
 }

@@ -1,6 +1,6 @@
 import { isAtLeast, type Microversion } from '../../http/microversion.ts'
 import { ConflictError, NotFoundError } from '../../http/errors.ts'
-import { StoreConflictError, type Queries } from '../../store/index.ts'
+import { isTaken, type Queries } from '../../store/index.ts'
 import { segmentFromValues, type Segment } from '../records/segment.ts'
 import { bodyBoolean, queryBoolean } from '../rules/boolean.ts'
 import { isUuidLike } from '../rules/text.ts'
@@ -131,7 +131,7 @@ async function naming<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (error instanceof StoreConflictError) throw nameTaken(name, error)
+    if (isTaken(error, 'failover_segments', 'name')) throw nameTaken(name, error)
     throw error
   }
 }

@@ -1,12 +1,13 @@
 import { errorCode, errorMessage } from '../../core/errors.ts'
 import {
-  StoreConflictError,
   StoreCorruptError,
   StoreFullError,
   StoreSchemaError,
   StoreUnavailableError,
   StoreWriteBrokenError,
+  type UniqueValue,
 } from '../errors.ts'
+import { uniqueConflict } from '../unique-conflict.ts'
 
 const CONNECTION_TROUBLE = new Set([
   'ECONNREFUSED',
@@ -88,8 +89,16 @@ export function explainPostgresError(error: unknown, where: string): unknown {
     )
   }
   if (code === '25P02') return new StoreWriteBrokenError(options)
-  if (code === '23505') return new StoreConflictError(`A record with the same unique value exists (${said}).`, options)
+  if (code === '23505') return uniqueConflict(error, takenValue(error))
   return error
+}
+
+/** Reads `table` and `detail`, `Key (name, deleted)=(a, 0) already exists.`, whose words are in the server's language. */
+function takenValue(error: unknown): UniqueValue | null {
+  if (typeof error !== 'object' || error === null || !('table' in error) || !('detail' in error)) return null
+  const { table, detail } = error
+  const columns = typeof detail === 'string' ? /\(([\w, ]+)\)=\(/.exec(detail)?.[1] : undefined
+  return typeof table !== 'string' || columns === undefined ? null : { table, columns: columns.split(', ') }
 }
 
 /** The driver reports some lost connections by text alone. */

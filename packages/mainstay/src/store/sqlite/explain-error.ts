@@ -1,4 +1,5 @@
-import { StoreConflictError, StoreCorruptError, StoreFullError, StoreUnavailableError } from '../errors.ts'
+import { StoreCorruptError, StoreFullError, StoreUnavailableError, type UniqueValue } from '../errors.ts'
+import { uniqueConflict } from '../unique-conflict.ts'
 
 /**
  * Turns SQLite's result codes (sqlite.org/rescode.html) into errors that say what to do. The low byte is the kind; the
@@ -39,9 +40,7 @@ export function explainSqliteError(error: unknown, path: string): unknown {
         options,
       )
     case 19: // SQLITE_CONSTRAINT
-      return code === 2067 || code === 1555
-        ? new StoreConflictError(`A record with the same unique value exists (${said}).`, options)
-        : error
+      return code === 2067 || code === 1555 ? uniqueConflict(error, takenValue(said)) : error
     default:
       return error
   }
@@ -50,4 +49,12 @@ export function explainSqliteError(error: unknown, path: string): unknown {
 function resultCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errcode' in error)) return undefined
   return typeof error.errcode === 'number' ? error.errcode : undefined
+}
+
+/** Reads `UNIQUE constraint failed: hosts.name, hosts.deleted`; of an index on expressions SQLite tells only its name. */
+function takenValue(said: string): UniqueValue | null {
+  const places = /^UNIQUE constraint failed: (\w+\.\w+(?:, \w+\.\w+)*)$/.exec(said)?.[1]
+  if (places === undefined) return null
+  const [table = ''] = places.split('.')
+  return { table, columns: places.split(', ').map((place) => place.slice(place.indexOf('.') + 1)) }
 }
