@@ -119,6 +119,15 @@ describe('C4 waiting', () => {
     await expect(process.manager.await('mine', { signal: signal() })).rejects.toThrow(told)
   })
 
+  test('C4 whoever has gone before anything was granted is granted nothing', async () => {
+    await using pool = await filled(1, { groups: ONE })
+    const { process } = pool
+    const gone = AbortSignal.abort(new Error('gone'))
+    const wish = { owner: 'u', worker: 'w', requestId: 'r', waitMs: 60_000 }
+    await expect(process.manager.acquire(wish, { signal: gone })).rejects.toThrow('gone')
+    expect([await process.store.leases('r'), await process.store.request('r')]).toEqual([[], null])
+  })
+
   test('C4 a gang gets all or none', async () => {
     await using pool = await filled(2, { groups: [{ id: 'g', maxTotal: 3, maxPerUser: 0 }] })
     const { rig, process } = pool

@@ -56,6 +56,8 @@ export class PoolManager {
     const wish = wishOf(input, groups)
     const id = input.requestId ?? ids.random()
     const ask = async (): Promise<Acquired> => {
+      // Whoever has gone before anything was granted is granted nothing.
+      options.signal.throwIfAborted()
       const outcome = await this.store.acquire({ ...wish, waitUntil, id, leaseToken: ids.random(), now: clock.now() })
       return await this.#settled(outcome, { ...input, id }, options)
     }
@@ -140,8 +142,6 @@ export class PoolManager {
       if (failed === null) break
       await this.store.forgetGrant({ id, now: this.#deps.clock.now() })
       if (again === null || attempt >= HAND_OVER_ATTEMPTS) throw new PoolHandOverError(attempt, failed)
-      // Whoever has gone meanwhile is granted nothing more.
-      signal.throwIfAborted()
       acquired = await again()
     }
     return acquired
@@ -151,6 +151,7 @@ export class PoolManager {
   #asked(request: PoolRequest, options: AwaitOptions): () => Promise<Acquired> {
     const { clock, ids } = this.#deps
     return async () => {
+      options.signal.throwIfAborted()
       const outcome = await this.store.acquire({ ...request, leaseToken: ids.random(), now: clock.now() })
       return await this.#settled(outcome, request, options)
     }

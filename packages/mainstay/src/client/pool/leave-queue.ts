@@ -28,9 +28,15 @@ const AGAIN_MS = 500
  *
  * A request that the server does not know is looked for once more: the call that makes it may still be on its way.
  *
+ * @param options.patient whether it is looked for until the end, because the server was slow with that very call
+ *
  * Source: vm-pool.md C4.
  */
-export async function leaveQueue(calls: LeaveCalls, clock: Clock, requestId: string): Promise<void> {
+export async function leaveQueue(
+  calls: LeaveCalls,
+  clock: Clock,
+  { requestId, patient }: { readonly requestId: string; readonly patient: boolean },
+): Promise<void> {
   const until = clock.monotonic() + LONGEST_MS
   let unknown = 0
   while (clock.monotonic() < until) {
@@ -39,7 +45,7 @@ export async function leaveQueue(calls: LeaveCalls, clock: Clock, requestId: str
       const left = await withDeadline(limit, async (signal) => await leave(calls, requestId, { signal }))
       if (left === 'left') return
       if (left === 'unknown') unknown += 1
-      if (unknown === 2) return
+      if (unknown === 2 && !patient) return
     } catch (error) {
       // Whatever it was, the next look may do better, and the caller wants to hear why it was given up, not this.
       if (!(error instanceof Error)) throw error

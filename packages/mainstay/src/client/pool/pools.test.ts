@@ -132,3 +132,41 @@ describe('C4 an acquire that is given up', () => {
     expect(asked.clock.monotonic()).toBeLessThanOrEqual(11_000)
   })
 })
+
+describe('C4 an acquire that gets no answer', () => {
+  /** How a call for machines ends that no answer comes to. */
+  async function failed(asked: Asking): Promise<unknown> {
+    return await settled(asked.clock, asked.client.pools.acquire({ worker: 'w', requestId: 'r' }))
+  }
+
+  test.each<[string, Reaction, string]>([
+    ['in time', 'silence', 'MS_TIMEOUT'],
+    ['because the connection broke', 'hang-up', 'MS_SERVER_UNREACHABLE'],
+    ['because a proxy gave up', { status: 504 }, 'MS_API_REFUSED'],
+  ])('C4 %s gives back what was granted meanwhile', async (_, reaction, code) => {
+    const asked = await asking((call, { method }) =>
+      call === 'leases' ? (method === 'POST' ? reaction : null) : call === 'cancel' ? ENDED : null,
+    )
+    expect(await failed(asked)).toMatchObject({ code })
+    expect(asked.server.count('release')).toBe(1)
+  })
+
+  test('C4 in time looks for its request until it turns up: a slow server may only now grant it', async () => {
+    let looks = 0
+    const asked = await asking((call, { method }) => {
+      if (call === 'leases') return method === 'POST' ? 'silence' : null
+      return call === 'cancel' ? ((looks += 1) < 5 ? UNKNOWN : ENDED) : null
+    })
+    expect(await failed(asked)).toMatchObject({ code: 'MS_TIMEOUT' })
+    expect([asked.server.count('cancel'), asked.server.count('release')]).toEqual([5, 1])
+  })
+
+  test.each<[string, Reaction]>([
+    ['refused', { status: 409, body: { error: { code: 'MS_POOL_UNAVAILABLE', message: 'no' } } }],
+    ['impossible', { status: 422, body: { error: { code: 'MS_POOL_REQUEST_IMPOSSIBLE', message: 'no' } } }],
+  ])('C4 but is %s leaves nothing behind and asks for nothing more', async (_, reaction) => {
+    const asked = await asking((call) => (call === 'leases' ? reaction : null))
+    await failed(asked)
+    expect(asked.server.requests).toHaveLength(1)
+  })
+})

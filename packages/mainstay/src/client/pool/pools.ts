@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { withDeadline } from '../../core/deadline.ts'
-import { isRetryable } from '../../core/errors.ts'
+import { isRetryable, TimeoutError } from '../../core/errors.ts'
 import { isJsonObject, parseJson } from '../../core/json.ts'
 import { randomUuid } from '../../core/uuid.ts'
 import { unwrapBare, unwrapList } from '../body.ts'
@@ -25,6 +25,7 @@ import type {
   ReconcileReport,
 } from './pool-record.ts'
 import { pauseAfterPoll, wasQuick } from './poll-pace.ts'
+import { isUndecided } from './undecided.ts'
 
 /** The longest that one call of a wait lasts, in milliseconds; shorter than the time limit of a call. */
 const POLL_MS = 20_000
@@ -74,7 +75,8 @@ export class Pools {
    * end of the `await using` block.
    *
    * A wait survives a restart of the server. When the signal is aborted, the request leaves the queue, and what it was
-   * granted meanwhile goes back before this rejects with the signal's reason.
+   * granted meanwhile goes back before this rejects with the signal's reason. The same happens when no answer comes in time:
+   * nobody keeps a machine that its holder never heard of.
    *
    * @throws MainstayApiError with status 409 when there is no machine (in time), 422 when there never can be one
    */
@@ -105,6 +107,7 @@ export class Pools {
     const requestId = wish.requestId ?? randomUuid()
     const until = this.#clock.monotonic() + (wish.waitMs ?? 0)
     let quick = 0
+    let queued = false
     try {
       for (;;) {
         const askedAt = this.#clock.monotonic()
@@ -112,12 +115,18 @@ export class Pools {
         const asked = { ...wish, requestId, ...(wish.waitMs === undefined ? {} : { waitMs: Math.ceil(left) }) }
         const answer = await this.#ask(asked, left, options)
         if (typeof answer === 'object') return await this.#certain(answer, options)
+        queued ||= answer === 'waiting'
         quick = wasQuick(this.#clock.monotonic() - askedAt) ? quick + 1 : 0
         const pauseMs = answer === 'away' ? AGAIN_MS : pauseAfterPoll(quick)
         await this.#clock.sleep(pauseMs, { signal: options.signal })
       }
     } catch (error) {
-      if (options.signal?.aborted === true) await leaveQueue(this.#leaving, this.#clock, requestId)
+      const left = options.signal?.aborted === true
+      if (left || isUndecided(error, { queued })) {
+        // A server that was too slow may still be about to grant it.
+        const patient = !left && error instanceof TimeoutError
+        await leaveQueue(this.#leaving, this.#clock, { requestId, patient })
+      }
       throw error
     }
   }

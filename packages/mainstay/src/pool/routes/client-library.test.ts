@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { createClient, LeaseLostError, MainstayApiError, type MainstayClient } from '../../client/index.ts'
 import { fixedToken } from '../../client/index.ts'
+import { TimeoutError } from '../../core/errors.ts'
 import { labelOptions } from '../testing/counts.ts'
 import { servePool, type ServedPool } from '../testing/served-pool.ts'
 
@@ -149,6 +150,48 @@ describe('C4 waiting in the client library', () => {
     expect(await client.pools.list({ state: 'in_use' })).toEqual([])
     // Not by the end of the lease, but given back.
     expect((await client.pools.list()).reduce((uses, vm) => uses + vm.uses, 0)).toBe(1)
+  })
+
+  /** A client whose calls for machines are carried out, and never answered. */
+  function unanswered(timeoutMs: number): MainstayClient {
+    return createClient({
+      endpoint: pool.url,
+      retries: 0,
+      timeoutMs,
+      fetch: async (input, init) => {
+        const answer = await fetch(input, { ...init, headers: { ...(init?.headers as object), 'x-admin': 'yes' } })
+        if (answer.status !== 201 || init?.method !== 'POST') return answer
+        return await new Promise<Response>(() => undefined)
+      },
+    })
+  }
+
+  test.each([undefined, 1])(
+    'C4 an acquire whose time is over at its grant keeps no machine (waitMs %s)',
+    async (waitMs) => {
+      await until(async () => (await client.pools.list({ state: 'ready' })).length > 0)
+      const late = unanswered(200).pools.acquire({ worker: 'w', requestId: 'late', waitMs })
+      await expect(late).rejects.toBeInstanceOf(TimeoutError)
+      expect(await client.pools.list({ state: 'in_use' })).toEqual([])
+      // Not by the end of the lease, but given back.
+      expect((await client.pools.list()).reduce((uses, vm) => uses + vm.uses, 0)).toBe(1)
+    },
+  )
+
+  test('C4 C17 one that was granted so is used up where machines are used once: nobody gets it again', async () => {
+    await pool.reload(
+      [{ id: 'g', leaseMs: 60_000, maxTotal: 1, dirtyPolicy: 'discard' }],
+      [labelOptions({ label: 'g', minReady: 1 })],
+    )
+    await until(async () => (await client.pools.list()).length === 1)
+    await until(async () => (await client.pools.list({ state: 'ready' })).length === 1)
+    const [ready] = await client.pools.list({ state: 'ready' })
+    const { name } = ready!
+    await expect(unanswered(200).pools.acquire({ worker: 'w' })).rejects.toBeInstanceOf(TimeoutError)
+    expect(await stateOf(name)).not.toBe('in_use')
+    await using next = await client.pools.acquire({ worker: 'next', owner: 'root', waitMs: 20_000 })
+    expect(next.name).not.toBe(name)
+    await until(async () => (await stateOf(name)) === undefined)
   })
 
   test('C4 a wait outlives a server that is away for a moment', async () => {

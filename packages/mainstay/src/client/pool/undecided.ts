@@ -1,0 +1,36 @@
+import { errorCode } from '../../core/errors.ts'
+import { MainstayApiError, ServerUnreachableError } from '../errors.ts'
+
+/** With these the connection was never made, so that nothing was heard of the call. */
+const NEVER_MADE: ReadonlySet<string | undefined> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+])
+
+/** The pool itself says that it has let go of what it had granted. */
+const LET_GO = 'MS_POOL_HAND_OVER'
+
+/**
+ * Whether a server may have granted machines, or have a request in its queue, although the call that asked for them failed: no
+ * answer came in time, the connection broke, somebody between us and the server gave up.
+ *
+ * @param queued whether the request was seen to be in the queue before
+ *
+ * Source: vm-pool.md C4.
+ */
+export function isUndecided(error: unknown, { queued }: { readonly queued: boolean }): boolean {
+  if (error instanceof MainstayApiError) {
+    if (error.faultKey === LET_GO) return false
+    return error.status >= 500 || (queued && error.retryable)
+  }
+  if (error instanceof ServerUnreachableError) return queued || !NEVER_MADE.has(reasonOf(error))
+  return true
+}
+
+/** `fetch` hides the reason of a failed connection in the cause of its error. */
+function reasonOf({ cause }: ServerUnreachableError): string | undefined {
+  return errorCode(cause instanceof Error && cause.cause !== undefined ? cause.cause : cause)
+}
