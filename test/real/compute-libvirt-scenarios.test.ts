@@ -116,6 +116,36 @@ describe('real libvirt hosts that fail', () => {
     expect(await hosts.runningCopies(uuid)).toEqual([source.hostname, target.hostname])
   })
 
+  test('a guest that starts by itself and could run elsewhere is told of once; one that is bound to its host is not', async () => {
+    const { source } = hosts
+    const uuid = await hosts.define(source, { name: 'own' })
+    const devices = `<disk type='file'><source file='/local/disk.img'/><target dev='vda' bus='virtio'/></disk>`
+    await hosts.define(source, { name: 'bound', devices })
+    await hosts.define(source, { name: 'plain' })
+    for (const name of ['own', 'bound']) await source.virsh('autostart', name)
+    await hosts.open({ refreshIntervalMs: 100 })
+    const alarm = { type: 'compute.instance.autostart', severity: 'warning', resourceId: uuid }
+    expect(hosts.events).toMatchObject([alarm])
+    await source.virsh('autostart', '--disable', 'own')
+    await source.virsh('autostart', 'plain')
+    await waitUntil(() => hosts.events.length > 1, { ...BOUND, what: 'the second look' })
+    await source.virsh('autostart', 'own')
+    await waitUntil(() => hosts.events.length > 2, { ...BOUND, what: 'the third look' })
+    expect(hosts.events.map(({ payload }) => payload['name'])).toEqual(['own', 'plain', 'own'])
+  })
+
+  test('a guest that starts by itself does so no more where that is asked for', async () => {
+    const { source } = hosts
+    const uuid = await hosts.define(source, { name: 'own' }, { start: true })
+    await source.virsh('autostart', 'own')
+    await hosts.open({ autostart: 'disable' })
+    expect((await source.virsh('list', '--all', '--autostart', '--name')).stdout.trim()).toBe('')
+    expect((await source.virsh('domstate', 'own')).stdout).toContain('running')
+    expect(hosts.events).toMatchObject([
+      { type: 'compute.instance.autostart_disabled', severity: 'info', resourceId: uuid },
+    ])
+  })
+
   test('a guest that somebody starts on a second host raises an alarm', async () => {
     const { source, target } = hosts
     const uuid = await hosts.define(source, { name: 'twin' }, { start: true })

@@ -39,6 +39,7 @@ export async function buildLibvirt(
 
 function libvirtSettings({ compute }: Config): LibvirtSettings {
   return {
+    autostart: compute.libvirt_autostart,
     sharedPaths: compute.libvirt_shared_paths,
     reservedMemoryMib: compute.libvirt_reserved_memory_mib,
     connectTimeoutMs: compute.libvirt_connect_timeout_ms,

@@ -30,6 +30,7 @@ import { KeyedMutex } from './keyed-mutex.ts'
 import { LibvirtHost, orSilence, type CallBounds } from './libvirt-host.ts'
 import { News } from './news.ts'
 import { type LibvirtComputeOptions } from './options.ts'
+import { OwnStarts } from './own-starts.ts'
 import { DEFAULT_LIBVIRT_SETTINGS, type LibvirtSettings } from './settings.ts'
 import { TwoCopiesAlarm } from './two-copies-alarm.ts'
 
@@ -73,7 +74,8 @@ export class LibvirtCompute implements Compute {
     const hosts = new Map(options.hosts.map((each) => [each.name, new LibvirtHost(each, services)]))
     const alarm = new TwoCopiesAlarm({ clock, ids, logger, publish })
     const guestMutex = this.#guestMutex
-    this.#keeper = new InventoryKeeper({ inventory, hosts, guestMutex, alarm, clock, logger })
+    const ownStarts = new OwnStarts({ inventory, facts, mode: settings.autostart, clock, ids, logger, publish })
+    this.#keeper = new InventoryKeeper({ inventory, hosts, guestMutex, alarm, ownStarts, clock, logger })
     const { refreshIntervalMs, reservedMemoryMib, actTimeoutMs, gracefulStopMs } = settings
     this.#news = new News({ clock, logger, tasks, feed, keeper: this.#keeper, hosts, refreshIntervalMs })
     this.#power = new GuestPower({ clock, tasks, inventory, hosts, feed, actTimeoutMs, gracefulStopMs })

@@ -11,6 +11,7 @@ import { executes, hasProcess } from './instance-state.ts'
 import type { Inventory } from './inventory.ts'
 import type { KeyedMutex } from './keyed-mutex.ts'
 import { absentAsUndefined, byUuid, type CallBounds, type LibvirtHost } from './libvirt-host.ts'
+import type { OwnStarts } from './own-starts.ts'
 import { recordSeen, sameRecord, seeGuest, type SeenGuest } from './seen-guest.ts'
 import { judgeSighting, type Sighting } from './sighting.ts'
 import type { TwoCopiesAlarm } from './two-copies-alarm.ts'
@@ -24,6 +25,7 @@ export interface InventoryKeeperOptions {
   /** Held for a guest while its record or its place changes. */
   readonly guestMutex: KeyedMutex
   readonly alarm: TwoCopiesAlarm
+  readonly ownStarts: OwnStarts
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -54,6 +56,7 @@ export class InventoryKeeper {
     const uuids = new Set([...shown, ...recorded, ...movedAway].map(({ uuid }) => uuid))
     const atOnce = pLimit(GUESTS_AT_ONCE)
     await Promise.all([...uuids].map((uuid) => atOnce(async () => await this.refreshGuest(host, uuid, bounds))))
+    await this.#options.ownStarts.look(host, bounds)
   }
 
   /** Looks at one guest of a host. @throws ComputeUnavailableError, the signal's reason */

@@ -20,6 +20,8 @@ export interface LibvirtSettings {
   readonly refreshIntervalMs: number
   /** How long a guest that is to stop may take to do so by itself before its plug is pulled; 0 pulls it at once. */
   readonly gracefulStopMs: number
+  /** What becomes of a guest that starts by itself with its host, and so could run twice: people are told, or it does no more. */
+  readonly autostart: 'warn' | 'disable'
   /** The longest that closing may take. */
   readonly closeTimeoutMs: number
 }
@@ -36,5 +38,6 @@ export const DEFAULT_LIBVIRT_SETTINGS: LibvirtSettings = {
   keepaliveMisses: 3,
   refreshIntervalMs: 300_000,
   gracefulStopMs: 60_000,
+  autostart: 'warn',
   closeTimeoutMs: 5_000,
 }

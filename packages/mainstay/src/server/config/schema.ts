@@ -142,6 +142,11 @@ export const ConfigSchema = Type.Object(
         ),
         libvirt_close_timeout_ms: count('How long closing the connections may take.', LIBVIRT.closeTimeoutMs, 1),
         libvirt_reserved_memory_mib: count('Memory that each host keeps for itself.', LIBVIRT.reservedMemoryMib),
+        libvirt_autostart: Type.Union([Type.Literal('warn'), Type.Literal('disable')], {
+          description:
+            'Guests that libvirtd starts with their host and that can run elsewhere would run twice after a recovery: warn tells of each, disable switches it off on the host.',
+          default: LIBVIRT.autostart,
+        }),
         libvirt_shared_paths: Type.Array(Type.String(), {
           description: 'Directories that every libvirt host sees: guests with disks elsewhere stay where they are.',
           default: [],

@@ -1,0 +1,113 @@
+import { DomainListFlag, LibvirtError, type Domain } from '@mainstay/libvirt-rpc'
+
+import type { Clock } from '../../core/clock.ts'
+import { InvalidInputError } from '../../core/errors.ts'
+import type { MainstayEvent, Publish } from '../../core/event.ts'
+import type { Ids } from '../../core/ids.ts'
+import type { Logger } from '../../core/logging.ts'
+import type { HostName } from '../compute.ts'
+import type { FactsReader } from './guest-facts.ts'
+import type { Inventory } from './inventory.ts'
+import { absentAsUndefined, byUuid, type CallBounds, type LibvirtHost } from './libvirt-host.ts'
+import type { LibvirtSettings } from './settings.ts'
+
+export interface OwnStartsOptions {
+  readonly inventory: Inventory
+  readonly facts: FactsReader
+  readonly mode: LibvirtSettings['autostart']
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly logger: Logger
+  readonly publish: Publish | undefined
+}
+
+/**
+ * Guests that start by themselves with their host. When such a host fails, its guests are restarted elsewhere, and it
+ * comes back, libvirtd starts them a second time before anybody can ask. So they are told of, or their own start is
+ * switched off, while there is time. A guest that can run nowhere else is left alone.
+ */
+export class OwnStarts {
+  readonly #options: OwnStartsOptions
+  readonly #told = new Map<HostName, ReadonlySet<string>>()
+
+  constructor(options: OwnStartsOptions) {
+    this.#options = options
+  }
+
+  /** Looks at a host's guests. Each is told of once for each time that it comes to be so. @throws ComputeUnavailableError, the signal's reason */
+  async look(host: LibvirtHost, bounds: CallBounds): Promise<void> {
+    const starting = await host.call(
+      'list the guests that start by themselves',
+      bounds,
+      async (connection, options) => {
+        return await connection.listAllDomains({ ...options, flags: DomainListFlag.AUTOSTART })
+      },
+    )
+    const before = this.#told.get(host.name) ?? new Set()
+    const now = new Set<string>()
+    for (const guest of starting) {
+      if (await this.#isBound(guest)) continue
+      if (this.#options.mode === 'disable' && (await this.#disable(host, guest, bounds))) continue
+      now.add(guest.uuid)
+      if (!before.has(guest.uuid)) this.#warn(host.name, guest)
+    }
+    this.#told.set(host.name, now)
+  }
+
+  async #isBound({ uuid }: Domain): Promise<boolean> {
+    const { inventory, facts } = this.#options
+    const record = await inventory.find(uuid)
+    try {
+      return record !== undefined && facts.of(record).boundBecause !== null
+    } catch (error) {
+      // What cannot be understood is told of where it is read; whether it can be moved is not known.
+      if (error instanceof InvalidInputError) return false
+      throw error
+    }
+  }
+
+  /** @returns whether it does not start by itself any more */
+  async #disable(host: LibvirtHost, { uuid, name }: Domain, bounds: CallBounds): Promise<boolean> {
+    try {
+      await host.call(`have guest ${uuid} not start by itself`, bounds, async (connection, options) => {
+        await absentAsUndefined(connection.setAutostart(byUuid(uuid), false, options))
+      })
+    } catch (error) {
+      if (!(error instanceof LibvirtError)) throw error
+      this.#options.logger.warn({ err: error, instance: uuid, host: host.name }, error.message)
+      return false
+    }
+    const text = `Guest ${uuid} (${name}) no longer starts by itself with host ${host.name}: its autostart was switched off.`
+    this.#options.logger.info({ instance: uuid, host: host.name }, text)
+    this.#publish(host.name, { uuid, name }, { type: 'compute.instance.autostart_disabled', severity: 'info', text })
+    return true
+  }
+
+  #warn(host: HostName, { uuid, name }: Domain): void {
+    const text =
+      `Guest ${uuid} (${name}) starts by itself with host ${host}. Should the host fail and come back, it would run there ` +
+      `beside its copy that was restarted elsewhere. Switch it off with "virsh autostart --disable ${name}", or have ` +
+      `compute.libvirt_autostart do so.`
+    this.#options.logger.warn({ instance: uuid, host }, text)
+    this.#publish(host, { uuid, name }, { type: 'compute.instance.autostart', severity: 'warning', text })
+  }
+
+  #publish(
+    host: HostName,
+    { uuid, name }: { uuid: string; name: string },
+    { type, severity, text }: Pick<MainstayEvent, 'type' | 'severity'> & { text: string },
+  ): void {
+    const { ids, clock, publish } = this.#options
+    publish?.publish({
+      id: ids.ordered(),
+      type,
+      severity,
+      occurredAt: clock.now(),
+      nodeName: host,
+      resourceId: uuid,
+      projectId: null,
+      correlationId: null,
+      payload: { instance: uuid, name, host, message: text },
+    })
+  }
+}
