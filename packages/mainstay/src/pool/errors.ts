@@ -50,14 +50,19 @@ export class VmLeaseLostError extends MainstayError {
   }
 }
 
-/** There is no such group in the pool's configuration. */
+/** There is no such group in the pool's configuration, or, to who is no admin, none in which something is theirs. */
 export class PoolGroupNotFoundError extends MainstayError {
   readonly code = 'MS_POOL_GROUP_NOT_FOUND'
   readonly status = 404
   readonly retryable = false
 
-  constructor(group: string) {
-    super(`The pool has no group ${group}. The groups are in the section [pool] of the configuration.`)
+  /** @param options.ofCaller whether only what is the caller's was looked for */
+  constructor(group: string, { ofCaller = false }: { readonly ofCaller?: boolean } = {}) {
+    super(
+      ofCaller
+        ? `The pool has no group ${group} in which a machine is yours or you wait for one. Leave the group out to see all that is yours.`
+        : `The pool has no group ${group}. The groups are in the section [pool] of the configuration.`,
+    )
   }
 }
 

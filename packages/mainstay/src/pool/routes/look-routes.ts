@@ -21,6 +21,7 @@ import {
 } from './answers.ts'
 import { Id, Name, PageQuery, VmQuery } from './bodies.ts'
 import { presentRequest, presentVm } from './present.ts'
+import { requireVisibleGroup } from './visible-group.ts'
 
 const DEFAULT_LIMIT = 100
 const MOST = 1000
@@ -58,18 +59,21 @@ export function lookRoutes(app: HttpApp, { pool, store, history, now }: LookRout
       schema: {
         querystring: VmQuery,
         response: { 200: VmsAnswer },
-        description: 'Machines in the order of their names, in pages.',
+        description:
+          'Machines in the order of their names, in pages. 404 for a group that the caller knows nothing of.',
       },
     },
     async (request) => {
       const { group, state, owner, limit = String(DEFAULT_LIMIT), cursor } = request.query
-      const page = await visible(store, callerOf(request), {
+      const caller = callerOf(request)
+      const page = await visible(store, caller, {
         limit: Math.min(MOST, Math.max(1, Number(limit))),
         owner,
         cursor: cursor ?? null,
         ...(group === undefined ? {} : { group }),
         ...(state === undefined ? {} : { states: [state] }),
       })
+      if (group !== undefined && page.vms.length === 0) await requireVisibleGroup(store, caller, group)
       return { vms: page.vms.map(presentVm), cursor: page.cursor }
     },
   )

@@ -342,6 +342,41 @@ describe('C15 tenants', () => {
     expect((await ask(pool, 'POST', `/vms/${name}/hold`, { headers: bob, body: { reason: 'mine?' } })).status).toBe(404)
   })
 
+  test('C15 a group in which nothing is theirs is to them the same as one that does not exist', async () => {
+    await using pool = await servePool({
+      groups: [{ id: 'g', maxTotal: 1, maxPerUser: 0 }, { id: 'other' }],
+      labels: [labelOptions({ label: 'g', minReady: 1 })],
+    })
+    const list = async (group: string, headers: Record<string, string>, more = '') =>
+      await ask(pool, 'GET', `/vms?group=${group}${more}`, { headers })
+    const said = ({ body }: Answer): string => (body['error'] as { message: string }).message
+    await take(pool, {}, alice)
+    const nope = await list('nope', bob)
+    expect([nope.status, code(nope)]).toEqual([404, 'MS_POOL_GROUP_NOT_FOUND'])
+    for (const [group, who] of [
+      ['g', bob],
+      ['other', bob],
+      ['other', alice],
+      ['g', {}],
+    ] as const) {
+      const answer = await list(group, who)
+      expect([group, answer.status]).toEqual([group, 404])
+      expect(said(answer).replace(`group ${group} `, 'group nope ')).toBe(said(nope))
+    }
+    expect((await list('g', alice)).body['vms']).toHaveLength(1)
+    expect((await list('g', alice, '&state=ready')).body, 'theirs, and none of them ready').toMatchObject({ vms: [] })
+    const body = { worker: 'w', groups: ['g'], waitMs: 20_000, pollMs: 0 }
+    expect((await ask(pool, 'POST', '/leases', { headers: bob, body })).status).toBe(202)
+    expect((await list('g', bob)).body, 'they wait for one').toMatchObject({ vms: [] })
+  })
+
+  test('C15 an admin is told of a group that does not exist, and sees an empty one as empty', async () => {
+    await using pool = await servePool({ groups: [{ id: 'g' }] })
+    const nope = await ask(pool, 'GET', '/vms?group=nope')
+    expect([nope.status, code(nope)]).toEqual([404, 'MS_POOL_GROUP_NOT_FOUND'])
+    expect(await ask(pool, 'GET', '/vms?group=g')).toMatchObject({ status: 200, body: { vms: [], cursor: null } })
+  })
+
   test('C15 get nothing by the id of a request of others, whether it was granted or waits', async () => {
     await using pool = await servePool({
       groups: [{ id: 'g', maxTotal: 1, maxPerUser: 0 }],
