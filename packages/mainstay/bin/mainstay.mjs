@@ -36,10 +36,13 @@ if (newEnough) {
   }
   const sockets = inheritedSockets()
   const child = spawn(node, process.argv.slice(1), {
-    stdio: ['inherit', 'inherit', 'inherit', ...sockets],
+    stdio: ['inherit', 'inherit', 'inherit', ...sockets, 'ipc'],
     env: sockets.length === 0 ? process.env : { ...process.env, [HANDED_ON_BY]: String(process.pid) },
   })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  // A signal to the process group, as by Ctrl-C, reaches the child without us. What we hand on by name it can tell from that.
+  let hears = []
+  child.on('message', (message) => (hears = message.hears ?? hears))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => handOn(child, signal, hears))
   child.on('error', (error) => {
     process.stderr.write(`mainstay could not start ${node}: ${error.message}\n`)
     process.exit(1)
@@ -49,6 +52,13 @@ if (newEnough) {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(name)
     process.kill(process.pid, signal)
   })
+}
+
+/** Tells the child of a signal that this process got, by name if it understands that. */
+function handOn(child, signal, hears) {
+  if (!hears.includes(signal)) child.kill(signal)
+  // One that is about to end has closed its ear; the callback keeps that from being an error.
+  else if (child.connected) child.send({ signal }, () => undefined)
 }
 
 /** The descriptors that a service manager has opened for this very process. */

@@ -4,16 +4,18 @@ import { SystemClock } from '../core/clock.ts'
 import { errorCode } from '../core/errors.ts'
 import { loadServer } from './load-server.ts'
 import { runCli } from './run.ts'
+import { Signals, type Signal } from './signals.ts'
 
 /** The program: what `bin/mainstay.mjs` loads once it runs on the right Node. */
+const signals = new Signals(process)
 const stop = new AbortController()
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 /** The first one asks, the second one, whichever it is, ends the process as if nobody listened. */
-function onStop(signal: NodeJS.Signals): void {
-  for (const each of SIGNALS) process.off(each, onStop)
+function onStop(signal: Signal): void {
+  for (const listening of [interrupt, terminate]) listening[Symbol.dispose]()
   stop.abort(new Error(`The command was stopped by ${signal}.`))
 }
-for (const each of SIGNALS) process.on(each, onStop)
+let interrupt = signals.on('SIGINT', onStop)
+const terminate = signals.on('SIGTERM', onStop)
 // Whoever reads our output may have had enough of it (`mainstay … | head`): that is no failure.
 process.stdout.on('error', (error) => {
   if (errorCode(error) !== 'EPIPE') throw error
@@ -21,14 +23,13 @@ process.stdout.on('error', (error) => {
 })
 
 function onHangUpSignal(heard: () => void): Disposable {
-  process.on('SIGHUP', heard)
-  return { [Symbol.dispose]: () => void process.off('SIGHUP', heard) }
+  return signals.on('SIGHUP', heard)
 }
 
 /** With no listener left the system does what it does to any program: it ends it. */
 function interruptEndsAtOnce(): Disposable {
-  process.off('SIGINT', onStop)
-  return { [Symbol.dispose]: () => void (stop.signal.aborted || process.on('SIGINT', onStop)) }
+  interrupt[Symbol.dispose]()
+  return { [Symbol.dispose]: () => void (stop.signal.aborted || (interrupt = signals.on('SIGINT', onStop))) }
 }
 
 const env: Record<string, string> = {}

@@ -1,0 +1,139 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { Agent, request, type ClientRequest, type IncomingMessage } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+
+// A whole server is started, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
+const PROGRAM = fileURLToPath(new URL('../../bin/mainstay.mjs', import.meta.url))
+
+/** What a server prints once it serves. */
+const READY = /http:\/\/127\.0\.0\.1:\d+/
+
+let directory: string
+let oldNode: string
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'mainstay-launcher-'))
+  // The launcher looks at nothing but the number, so this is an old Node on any machine.
+  oldNode = join(directory, 'old-node.mjs')
+  await writeFile(
+    oldNode,
+    "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })\n",
+  )
+})
+
+afterAll(async () => {
+  await rm(directory, { recursive: true, force: true })
+})
+
+interface Launched {
+  readonly launcher: ChildProcess
+  /** What was printed when it was ready. */
+  readonly text: string
+  /** Sends a signal to the launcher and to what it started, as a terminal does at Ctrl-C. */
+  readonly signalGroup: (signal: NodeJS.Signals) => void
+}
+
+/** Starts the program on an older Node, in a process group of its own, and waits for words that it prints. */
+async function launch(args: readonly string[], ready: RegExp): Promise<Launched> {
+  const launcher = spawn(process.execPath, ['--import', oldNode, PROGRAM, ...args], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const { pid } = launcher
+  if (pid === undefined) throw new Error('The launcher did not start.')
+  const signalGroup = (signal: NodeJS.Signals): void => void process.kill(-pid, signal)
+  onTestFinished(async () => {
+    if (launcher.exitCode !== null || launcher.signalCode !== null) return
+    signalGroup('SIGKILL')
+    await once(launcher, 'exit')
+  })
+  let text = ''
+  const seen = Promise.withResolvers<void>()
+  // Read on to the end: a program whose reader went away ends.
+  for (const stream of [launcher.stdout, launcher.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk
+      if (ready.test(text)) seen.resolve()
+    })
+  }
+  launcher.once('exit', () => seen.reject(new Error(`The program ended: ${text}`)))
+  await seen.promise
+  return { launcher, text, signalGroup }
+}
+
+function serveArgs(): string[] {
+  const set = ['compute.simulated_hosts=1', 'compute.simulated_guests=0', 'log.level=warn'].flatMap((option) => [
+    '--set',
+    option,
+  ])
+  return ['serve', '--listen', '127.0.0.1:0', '--data-dir', join(directory, 'data'), ...set]
+}
+
+/** Begins a request whose body does not come before somebody ends it. */
+async function beginRequest(url: string): Promise<ClientRequest> {
+  const agent = new Agent()
+  onTestFinished(() => agent.destroy())
+  const headers = { 'content-type': 'application/json', 'content-length': 2, expect: '100-continue' }
+  const sending = request(`${url}/v1/segments`, { method: 'POST', headers, agent })
+  sending.flushHeaders()
+  await once(sending, 'continue')
+  return sending
+}
+
+async function untilRefused(url: string): Promise<void> {
+  const look = (): Promise<string> => fetch(`${url}/healthcheck`).then(String, () => 'refused')
+  await expect.poll(look, { timeout: 30_000 }).toBe('refused')
+}
+
+describe('a signal to the process group, on an older Node (ha-api 20.2)', () => {
+  test('SIGINT, as by Ctrl-C, lets an agent stop in good order', async () => {
+    const paths = ['--data-dir', join(directory, 'agent'), '--libvirt-socket', join(directory, 'none.sock')]
+    const { launcher, signalGroup } = await launch(
+      ['agent', '--monitors', 'instance', '--endpoint', 'http://127.0.0.1:9', '--hostname', 'h', ...paths],
+      /Cannot connect to libvirt/,
+    )
+    signalGroup('SIGINT')
+    expect(await once(launcher, 'exit')).toEqual([0, null])
+  })
+
+  test('SIGTERM, as by a service manager, lets a server answer what runs', async () => {
+    const { launcher, signalGroup, text } = await launch(serveArgs(), READY)
+    const url = READY.exec(text)![0]
+    const sending = await beginRequest(url)
+    const answered = once(sending, 'response') as Promise<[IncomingMessage]>
+    signalGroup('SIGTERM')
+    await Promise.race([untilRefused(url), answered])
+    sending.end('{}')
+    const [answer] = await answered
+    answer.resume()
+    expect(answer.statusCode).toBe(400)
+    expect(await once(launcher, 'exit')).toEqual([0, null])
+  })
+
+  test('a second SIGTERM does not wait for what runs', async () => {
+    const { launcher, signalGroup, text } = await launch(serveArgs(), READY)
+    const url = READY.exec(text)![0]
+    const sending = await beginRequest(url)
+    const broken = once(sending, 'error')
+    signalGroup('SIGTERM')
+    await untilRefused(url)
+    signalGroup('SIGTERM')
+    expect(await once(launcher, 'exit')).toEqual([null, 'SIGTERM'])
+    expect(await broken).toMatchObject([{ code: 'ECONNRESET' }])
+  })
+
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s to the launcher alone is handed on', async (signal) => {
+    const { launcher } = await launch(serveArgs(), READY)
+    launcher.kill(signal)
+    // SIGINT ends a server at once.
+    expect(await once(launcher, 'exit')).toEqual(signal === 'SIGTERM' ? [0, null] : [null, 'SIGINT'])
+  })
+})
