@@ -25,7 +25,8 @@ beforeAll(async () => {
   oldNode = join(directory, 'old-node.mjs')
   await writeFile(
     oldNode,
-    "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })\n",
+    "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })\n" +
+      "process.on('SIGTERM', () => process.stderr.write('The launcher heard SIGTERM.'))\n",
   )
 })
 
@@ -35,8 +36,8 @@ afterAll(async () => {
 
 interface Launched {
   readonly launcher: ChildProcess
-  /** What was printed when it was ready. */
-  readonly text: string
+  /** Waits for words, and returns all that was printed. */
+  readonly printed: (pattern: RegExp) => Promise<string>
   /** Sends a signal to the launcher and to what it started, as a terminal does at Ctrl-C. */
   readonly signalGroup: (signal: NodeJS.Signals) => void
 }
@@ -56,17 +57,16 @@ async function launch(args: readonly string[], ready: RegExp): Promise<Launched>
     await once(launcher, 'exit')
   })
   let text = ''
-  const seen = Promise.withResolvers<void>()
   // Read on to the end: a program whose reader went away ends.
   for (const stream of [launcher.stdout, launcher.stderr]) {
-    stream.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk
-      if (ready.test(text)) seen.resolve()
-    })
+    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
   }
-  launcher.once('exit', () => seen.reject(new Error(`The program ended: ${text}`)))
-  await seen.promise
-  return { launcher, text, signalGroup }
+  const printed = async (pattern: RegExp): Promise<string> => {
+    await expect.poll(() => text, { timeout: 30_000 }).toMatch(pattern)
+    return text
+  }
+  await printed(ready)
+  return { launcher, printed, signalGroup }
 }
 
 function serveArgs(): string[] {
@@ -105,12 +105,16 @@ describe('a signal to the process group, on an older Node (ha-api 20.2)', () => 
   })
 
   test('SIGTERM, as by a service manager, lets a server answer what runs', async () => {
-    const { launcher, signalGroup, text } = await launch(serveArgs(), READY)
-    const url = READY.exec(text)![0]
+    const { launcher, signalGroup, printed } = await launch(serveArgs(), READY)
+    const url = READY.exec(await printed(READY))![0]
     const sending = await beginRequest(url)
     const answered = once(sending, 'response') as Promise<[IncomingMessage]>
+    // The launcher hears of it when the server has taken it in already.
+    launcher.kill('SIGSTOP')
     signalGroup('SIGTERM')
     await Promise.race([untilRefused(url), answered])
+    launcher.kill('SIGCONT')
+    await Promise.race([printed(/The launcher heard SIGTERM/), answered])
     sending.end('{}')
     const [answer] = await answered
     answer.resume()
@@ -119,8 +123,8 @@ describe('a signal to the process group, on an older Node (ha-api 20.2)', () => 
   })
 
   test('a second SIGTERM does not wait for what runs', async () => {
-    const { launcher, signalGroup, text } = await launch(serveArgs(), READY)
-    const url = READY.exec(text)![0]
+    const { launcher, signalGroup, printed } = await launch(serveArgs(), READY)
+    const url = READY.exec(await printed(READY))![0]
     const sending = await beginRequest(url)
     const broken = once(sending, 'error')
     signalGroup('SIGTERM')
