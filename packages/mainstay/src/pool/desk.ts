@@ -49,7 +49,8 @@ export class PoolDesk {
   async plan(): Promise<PoolDecisions> {
     const { store, clock, labels, rules, whyNot, master } = this.#parts
     const { underWay, memory } = master() ?? { underWay: NOTHING_UNDER_WAY, memory: NO_MEMORY }
-    const parts = { labels: labels(), rules: rules(), whyNot, underWay, memory }
+    const providers = this.providers().map(({ name }) => name)
+    const parts = { labels: labels(), rules: rules(), whyNot, underWay, memory, providers }
     return decidePool(await readSnapshot(store, clock, parts))
   }
 

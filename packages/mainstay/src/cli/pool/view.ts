@@ -119,6 +119,7 @@ export const groupView: View<PoolGroupCounts> = {
     drained: ({ states }) => states.drained,
     standby: ({ states }) => states.standby,
     terminating: ({ states }) => states.terminating,
+    unserved: ({ states }) => states.unserved,
     stuck: ({ states }) => states.stuck,
   },
   listed: [
@@ -132,6 +133,7 @@ export const groupView: View<PoolGroupCounts> = {
     'checking',
     'check_failed',
     'terminating',
+    'unserved',
     'stuck',
   ],
   shown: ['group', 'free', 'clean', 'ready', 'in_use', 'waiting'],

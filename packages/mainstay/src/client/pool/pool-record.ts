@@ -14,6 +14,7 @@ export const VM_STATES = [
   'standby',
   'starting',
   'terminating',
+  'unserved',
   'stuck',
 ] as const
 export type PoolVmState = (typeof VM_STATES)[number]

@@ -29,6 +29,8 @@ export function livesOf(
   | 'dropFailureHold'
   | 'drain'
   | 'undrain'
+  | 'setAside'
+  | 'takeBack'
   | 'terminate'
   | 'terminationAsked'
   | 'markStuck'
@@ -126,6 +128,14 @@ export function livesOf(
 
     async undrain({ now, names }) {
       return await runner.each('undrain', now, byName(names), {})
+    },
+
+    async setAside({ now, names, ...input }) {
+      return await runner.each('setAside', now, byName(names), input)
+    },
+
+    async takeBack({ now, names, ...input }) {
+      return await runner.each('takeBack', now, byName(names), input)
     },
 
     async terminate({ now, names, by, reason, allowedFrom }) {

@@ -24,9 +24,9 @@ export function spawning(states: VmCounts): number {
   return states.requested + states.building + states.starting
 }
 
-/** Machines in any state. */
+/** Machines that count against the double of the maximum. */
 export function total(states: VmCounts): number {
-  return Object.values(states).reduce((sum, count) => sum + count, 0)
+  return Object.values(states).reduce((sum, count) => sum + count, -states.unserved)
 }
 
 /** Machines that count against the maximum. */

@@ -38,6 +38,81 @@ export function asideCases(name: string, factory: PoolFactory): void {
     )
   })
 
+  describe(`${name}: machines whose provider is not configured`, { timeout: PATIENCE_MS }, () => {
+    const reason = 'its provider is gone'
+
+    test(
+      'C7 C10 they are no stock and count against no limit, and nobody looks at them',
+      inLab(factory, async (lab) => {
+        await lab.configure([{ id: 'g', maxTotal: 2, maxPerUser: 1, dirtyPolicy: 'sandbox' }])
+        const names = await lab.ready(2)
+        const lease = await lab.take({ owner: 'bob' })
+        await lab.release(lease)
+        const aside = await lab.store.setAside({ names: [...names, 'nobody'], reason, now: lab.now, fence: null })
+        expect(aside.refused).toEqual([{ name: 'nobody', because: 'it is not in the pool' }])
+        expect(aside.changes.map(({ kind, from, to, reason: why }) => [kind, from, to, why])).toEqual([
+          ['vm.unserved', 'ready', 'unserved', reason],
+          ['vm.unserved', 'ready', 'unserved', reason],
+        ])
+        await expect(lab.store.counts({ now: lab.now })).resolves.toMatchObject([
+          { free: 0, clean: 0, states: { ready: 0, unserved: 2 } },
+        ])
+        await expect(lab.store.usage(['bob'])).resolves.toEqual([{ owner: 'bob', held: 0, bound: {} }])
+        await expect(lab.acquire()).resolves.toMatchObject({ outcome: 'unavailable' })
+        await expect(lab.store.due({ now: lab.now + 1e9, limit: 9 })).resolves.toMatchObject({ vms: [] })
+        await lab.ready(2)
+        await expect(lab.take({ owner: 'bob' })).resolves.toMatchObject({ vm: { state: 'in_use' } })
+        await expect(lab.store.verify()).resolves.toEqual([])
+      }),
+    )
+
+    test(
+      'C7 C10 they come back as they were, in use or ending ones never leave',
+      inLab(factory, async (lab) => {
+        await lab.configure([{ id: 'g', maxPerUser: 0 }])
+        const [fresh, stopped] = await lab.ready(2)
+        await lab.store.standBy({ name: stopped!, now: lab.now, fence: null })
+        const dirty = await lab.take({ owner: 'bob' })
+        const names = [fresh!, stopped!]
+        const held = await lab.store.setAside({ names, reason, now: lab.now, fence: null })
+        expect(held.refused).toEqual([{ name: fresh, because: 'it is in_use' }])
+        await lab.release(dirty)
+        await lab.store.setAside({ names, reason, now: lab.now, fence: null })
+        await expect(lab.store.drain({ names, mode: 'keep', now: lab.now })).resolves.toMatchObject({
+          refused: names.map((each) => ({ name: each, because: 'it is unserved' })),
+        })
+        await lab.store.markServerStart({ now: lab.now + 1, fence: null })
+        const back = await lab.store.takeBack({ names, now: lab.now + 2, fence: null })
+        expect(back.changes.map(({ kind, vm, to }) => [kind, vm, to])).toEqual([
+          ['vm.served', fresh, 'ready'],
+          ['vm.served', stopped, 'standby'],
+        ])
+        await expect(lab.store.get(stopped!)).resolves.toMatchObject({ state: 'standby', beforeCheck: null })
+        // Not before it is checked, and then to whom it is bound.
+        await expect(lab.acquire({ owner: 'bob' })).resolves.toMatchObject({ outcome: 'unavailable' })
+        const due = await lab.store.due({ now: lab.now + 3, limit: 9 })
+        expect(due.vms).toMatchObject([{ vm: { name: fresh, boundToUser: 'bob' }, kinds: ['check'] }])
+        await expect(lab.store.takeBack({ names, now: lab.now, fence: null })).resolves.toMatchObject({
+          refused: [{ because: 'it is ready' }, { because: 'it is standby' }],
+        })
+        await expect(lab.store.verify()).resolves.toEqual([])
+      }),
+    )
+
+    test(
+      'C7 C9 only who leads sets them aside',
+      inLab(factory, async (lab) => {
+        const names = await lab.ready(1)
+        await expect(lab.store.setAside({ names, reason, now: lab.now, fence: 99 })).rejects.toMatchObject({
+          code: 'MS_POOL_MASTER_FENCED',
+        })
+        await expect(lab.store.takeBack({ names, now: lab.now, fence: 99 })).rejects.toMatchObject({
+          code: 'MS_POOL_MASTER_FENCED',
+        })
+      }),
+    )
+  })
+
   describe(`${name}: hold and drain`, { timeout: PATIENCE_MS }, () => {
     test(
       'C12 a held machine is neither used nor collected before its end, and is afterwards',
