@@ -99,6 +99,8 @@ test('events of the HA API reach the queues of oslo.messaging, also those of the
       { timeout: 60_000 },
     )
     .toEqual([...created, ...failed].toSorted())
+  // What was sent again after the bus had been away is not looked at: each came after those before it for the first time.
+  expect(told().filter((text) => created.includes(text) && text !== failed[0])).toEqual(created.slice(1))
   expect([...messages.values()].find(({ priority }) => priority === 'ERROR')).toMatchObject({
     payload: { 'masakari_object.data': { fault: { 'masakari_object.data': { exception: 'ConflictError' } } } },
   })

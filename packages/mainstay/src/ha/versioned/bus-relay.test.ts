@@ -5,7 +5,8 @@ import { silentLogger } from '../../core/logging.ts'
 import { TaskGroup } from '../../core/task-group.ts'
 import { startHa, type RunningHa } from '../testing/start-ha.ts'
 import { takeFromBusOutbox, writeToBusOutbox } from './bus-outbox.ts'
-import { BusRelay } from './bus-relay.ts'
+import type { BusMessage } from './bus-message.ts'
+import { BusRelay, type BusRelayOptions } from './bus-relay.ts'
 
 const { signal } = new AbortController()
 const clock = new ManualClock(1_000_000)
@@ -32,7 +33,14 @@ async function write(...bodies: string[]): Promise<void> {
   })
 }
 
-function relay(tasks = new TaskGroup({ clock, logger: silentLogger() })): BusRelay {
+async function waiting(): Promise<string[]> {
+  const rows = await ha.store.read.selectFrom('bus_outbox').select('body').orderBy('seq').execute()
+  return rows.map(({ body }) => body)
+}
+
+type Given = Partial<Pick<BusRelayOptions, 'tasks' | 'deliver' | 'inFlight'>>
+
+function relay({ tasks = new TaskGroup({ clock, logger: silentLogger() }), ...options }: Given = {}): BusRelay {
   return new BusRelay({
     store: ha.store,
     clock,
@@ -47,14 +55,36 @@ function relay(tasks = new TaskGroup({ clock, logger: silentLogger() })): BusRel
       }
       sent.push(body)
     },
+    ...options,
   })
+}
+
+/** A bus that keeps its confirmations until it is told what to do with them. */
+class SlowBus {
+  readonly sent: string[] = []
+  readonly #open = new Map<string, PromiseWithResolvers<void>>()
+
+  readonly deliver = async ({ body }: BusMessage): Promise<void> => {
+    const confirmed = Promise.withResolvers<void>()
+    this.sent.push(body)
+    this.#open.set(body, confirmed)
+    await confirmed.promise
+  }
+
+  confirm(...bodies: string[]): void {
+    for (const body of bodies) this.#open.get(body)?.resolve()
+  }
+
+  refuse(body: string): void {
+    this.#open.get(body)?.reject(new Error(`${body} is refused`))
+  }
 }
 
 describe('messages of recoveries to the bus (ha-api 18)', () => {
   test('leave in order, once, and those after one that failed come with the next round', async () => {
     await write('1', '2')
     await write('refused', '4')
-    await expect(relay().carry(signal)).rejects.toThrow('the bus is away')
+    await expect(relay({ inFlight: 1 }).carry(signal)).rejects.toThrow('the bus is away')
     expect(sent).toEqual(['1', '2'])
     await ha.store.write(async (queries) => {
       await queries.updateTable('bus_outbox').set({ body: '3' }).where('body', '=', 'refused').execute()
@@ -62,6 +92,48 @@ describe('messages of recoveries to the bus (ha-api 18)', () => {
     expect(await relay().carry(signal)).toBe(false)
     expect(await relay().carry(signal)).toBe(false)
     expect(sent).toEqual(['1', '2', '3', '4'])
+  })
+
+  test('leave without waiting for each other, the first alone, and no more than so many at once', async () => {
+    await write('1', '2', '3', '4', '5')
+    const bus = new SlowBus()
+    const carried = relay({ deliver: bus.deliver, inFlight: 3 }).carry(signal)
+    await expect.poll(() => bus.sent).toEqual(['1'])
+    await clock.advance(0)
+    expect(bus.sent).toEqual(['1'])
+    bus.confirm('1')
+    await expect.poll(() => bus.sent).toEqual(['1', '2', '3', '4'])
+    // The place of one that is not the oldest stays taken.
+    bus.confirm('3')
+    await clock.advance(0)
+    expect(bus.sent).toEqual(['1', '2', '3', '4'])
+    bus.confirm('2')
+    await expect.poll(() => bus.sent).toEqual(['1', '2', '3', '4', '5'])
+    bus.confirm('4', '5')
+    expect(await carried).toBe(false)
+    expect(await waiting()).toEqual([])
+  })
+
+  test('are sent again from the first on that was refused, when nothing is on its way any more', async () => {
+    await write('1', '2', '3', '4', '5', '6')
+    const bus = new SlowBus()
+    const slow = relay({ deliver: bus.deliver, inFlight: 3 })
+    let failure: unknown
+    const carried = slow.carry(signal).catch((error: unknown) => (failure = error))
+    await expect.poll(() => bus.sent).toEqual(['1'])
+    bus.confirm('1')
+    await expect.poll(() => bus.sent).toEqual(['1', '2', '3', '4'])
+    bus.confirm('3')
+    bus.refuse('2')
+    await clock.advance(0)
+    expect([bus.sent, failure]).toEqual([['1', '2', '3', '4'], undefined])
+    bus.confirm('4')
+    await carried
+    expect(failure).toMatchObject({ message: '2 is refused' })
+    expect(await waiting()).toEqual(['2', '3', '4', '5', '6'])
+    await relay().carry(signal)
+    expect(sent).toEqual(['2', '3', '4', '5', '6'])
+    expect(await waiting()).toEqual([])
   })
 
   test('are sent by one process at a time, and by another when that one died', async () => {
@@ -86,7 +158,7 @@ describe('messages of recoveries to the bus (ha-api 18)', () => {
 
   test('leave when something was committed, and by the clock when the bus is back', async () => {
     const tasks = new TaskGroup({ clock, logger: silentLogger() })
-    const running = relay(tasks)
+    const running = relay({ tasks })
     running.start()
     isAway = true
     await write('1')

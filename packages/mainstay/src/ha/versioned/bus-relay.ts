@@ -5,13 +5,14 @@ import type { TaskGroup } from '../../core/task-group.ts'
 import type { Store } from '../../store/index.ts'
 import type { BusMessage } from './bus-message.ts'
 import { settleBusOutbox, takeFromBusOutbox, trimBusOutbox } from './bus-outbox.ts'
+import { sendInOrder } from './send-in-order.ts'
 
 export interface BusRelayOptions {
   readonly store: Store
   readonly clock: Clock
   readonly tasks: TaskGroup
   readonly logger: Logger
-  /** Resolves when the bus has the message. */
+  /** Begins to send at once, before it returns, so that messages leave in the order of the calls; resolves when the bus has it. */
   readonly deliver: (message: BusMessage, options: { signal: AbortSignal }) => Promise<void>
   /** How often it is looked without being told: other processes write here as well. */
   readonly pollMs: number
@@ -19,14 +20,20 @@ export interface BusRelayOptions {
   readonly keepMs: number
   /** How long a process that was killed keeps others from sending what it took. */
   readonly takenForMs?: number
+  /** How many messages may wait for their confirmation at once. */
+  readonly inFlight?: number
 }
 
 /** Messages that are taken in one go. */
 const BATCH = 100
 
+/** Enough to hide the way to the bus and back, few enough to send them again. */
+const IN_FLIGHT = 32
+
 /**
  * Carries messages from their table to the bus, in order, each at least once: one is forgotten only when the bus has
- * confirmed it. Whoever wrote the message does not wait for any of this.
+ * confirmed it and all before it. When it refuses one, that and all after it are sent again, confirmed or not, so that they
+ * are there in order. Whoever wrote the message does not wait for any of this.
  *
  *   waiting ──poked, or the poll is due──▶ sending ──nothing is left, or the bus is away──▶ waiting
  *
@@ -53,21 +60,16 @@ export class BusRelay {
 
   /** @returns whether there may be more to send at once */
   async carry(signal: AbortSignal): Promise<boolean> {
-    const { store, clock, logger, deliver, keepMs, takenForMs = 60_000 } = this.#options
+    const { store, clock, logger, deliver, keepMs, takenForMs = 60_000, inFlight = IN_FLIGHT } = this.#options
     const lost = await trimBusOutbox(store, clock.now() - keepMs)
     if (lost > 0) logger.error(`The message bus was away for too long: ${lost} notifications were dropped.`)
     const nowMs = clock.now()
     const waiting = await takeFromBusOutbox(store, { limit: BATCH, nowMs, untilMs: nowMs + takenForMs })
     const seqs = waiting.map(({ seq }) => seq)
-    let sent = 0
-    try {
-      for (const message of waiting) {
-        await deliver(message, { signal })
-        sent += 1
-      }
-    } finally {
-      await settleBusOutbox(store, { sent: seqs.slice(0, sent), unsent: seqs.slice(sent) })
-    }
+    const send = async (message: BusMessage): Promise<void> => await deliver(message, { signal })
+    const { arrived, failures } = await sendInOrder(waiting, send, inFlight)
+    await settleBusOutbox(store, { sent: seqs.slice(0, arrived), unsent: seqs.slice(arrived) })
+    if (failures.length > 0) throw failures[0]
     return waiting.length === BATCH
   }
 
