@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
+import type { Publish } from '../core/event.ts'
 import type { Ids } from '../core/ids.ts'
 import type { Logger } from '../core/logging.ts'
 import type { Random } from '../core/random.ts'
@@ -59,6 +60,8 @@ export interface NativePoolParts {
   readonly tasks: TaskGroup
   readonly metrics: PoolMetrics
   readonly fleet: ProviderFleet
+  /** What is told beside the changes of the store. */
+  readonly events: Publish
 }
 
 /** A crash may have left something behind: a new leader looks soon. */

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 
+import { ManualClock } from '../core/clock.ts'
+import type { MainstayEvent, Publish } from '../core/event.ts'
 import type { Logger } from '../core/logging.ts'
 import { silentLogger } from '../core/logging.ts'
 import type { ReconcileDecision, ReconcileReport } from './reconcile/index.ts'
@@ -23,8 +25,34 @@ test('C10 a machine that another provider owns is told of once, and again when i
     leak: (...labels: readonly string[]) => void counted.push(labels.join(' ')),
     reconcileSkipped: () => {},
   }
-  const teller = new ReconcileTeller({ metrics, logger })
+  const told: MainstayEvent[] = []
+  const events: Publish = { publish: (event) => void told.push(event) }
+  const clock = new ManualClock()
+  const teller = new ReconcileTeller({ metrics, logger, clock, events })
   for (const ids of [['i-1'], ['i-1'], [], ['i-1', 'i-2']]) teller.tell(reportOf(...ids))
   expect(counted).toEqual(['zone-b claimed reported', 'zone-b claimed reported', 'zone-b claimed reported'])
   expect(errors.map((text) => /machine (i-\d)/.exec(text)?.[1])).toEqual(['i-1', 'i-1', 'i-2'])
+  // In the stream as often, and the one that came back under the id of before: the log keeps one.
+  expect(told.map(({ payload }) => payload['provider_id'])).toEqual(['i-1', 'i-1', 'i-2'])
+  expect([told[1]!.id === told[0]!.id, told[2]!.id === told[0]!.id]).toEqual([true, false])
+  expect(told[0]).toMatchObject({
+    type: 'pool.machine.claimed',
+    severity: 'error',
+    occurredAt: clock.now(),
+    resourceId: 'vm-1',
+    projectId: null,
+    payload: { vm: 'vm-1', provider: 'zone-b', group: 'g', reason: 'claimed' },
+  })
+})
+
+test('C10 another process tells of the same machine under the same id, so that the stream keeps one', () => {
+  const ids = [1, 2].map(() => {
+    const told: string[] = []
+    const metrics = { leak: () => {}, reconcileSkipped: () => {} }
+    const events: Publish = { publish: ({ id }) => void told.push(id) }
+    new ReconcileTeller({ metrics, logger: silentLogger(), clock: new ManualClock(), events }).tell(reportOf('i-1'))
+    return told
+  })
+  expect(ids[0]).toHaveLength(1)
+  expect(ids[1]).toEqual(ids[0])
 })

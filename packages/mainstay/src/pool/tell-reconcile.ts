@@ -1,22 +1,38 @@
+import { createHash } from 'node:crypto'
+
+import type { Clock } from '../core/clock.ts'
+import type { MainstayEvent, Publish } from '../core/event.ts'
 import { toJson } from '../core/json.ts'
 import type { Logger } from '../core/logging.ts'
 import type { PoolMetrics } from './metrics.ts'
 import type { ReconcileDecision, ReconcileReport } from './reconcile/index.ts'
 
+type Reported = Extract<ReconcileDecision, { decide: 'report_machine' }>
+
 /**
  * Says in the log and in the metrics what comparisons with the providers came to. What is only reported, and so found again by
- * every comparison, is said once for as long as it lasts.
+ * every comparison, is said once for as long as it lasts; in the event stream as well, because somebody has to decide about it. What
+ * another process said before, or this one before it was restarted, has the same id there and is dropped as a repeat.
  *
  * Source: vm-pool.md C10, C16.
  */
 export class ReconcileTeller {
   readonly #metrics: Pick<PoolMetrics, 'leak' | 'reconcileSkipped'>
   readonly #logger: Logger
+  readonly #clock: Clock
+  readonly #events: Publish
   #reported: ReadonlySet<string> = new Set()
 
-  constructor(parts: { readonly metrics: Pick<PoolMetrics, 'leak' | 'reconcileSkipped'>; readonly logger: Logger }) {
+  constructor(parts: {
+    readonly metrics: Pick<PoolMetrics, 'leak' | 'reconcileSkipped'>
+    readonly logger: Logger
+    readonly clock: Clock
+    readonly events: Publish
+  }) {
     this.#metrics = parts.metrics
     this.#logger = parts.logger
+    this.#clock = parts.clock
+    this.#events = parts.events
   }
 
   tell(report: ReconcileReport): void {
@@ -25,7 +41,10 @@ export class ReconcileTeller {
       if (decision.decide === 'report_machine') {
         const { provider, machine, because } = decision
         const key = toJson([provider, machine.providerId, because])
-        if (!this.#reported.has(key)) this.#tellReported(decision)
+        if (!this.#reported.has(key)) {
+          this.#tellReported(decision)
+          this.#events.publish(reportedEvent(decision, this.#clock.now()))
+        }
         reported.add(key)
       } else {
         this.#tellDecision(decision)
@@ -41,7 +60,7 @@ export class ReconcileTeller {
     }
   }
 
-  #tellReported({ provider, machine, because }: Extract<ReconcileDecision, { decide: 'report_machine' }>): void {
+  #tellReported({ provider, machine, because }: Reported): void {
     const { providerId, tags } = machine
     this.#metrics.leak(provider, because, 'reported')
     const what = `The machine ${providerId} (${tags?.vmName ?? machine.name}) at ${provider}`
@@ -68,5 +87,31 @@ export class ReconcileTeller {
           'confirm them with "mainstay pool reconcile --confirm".',
       )
     }
+  }
+}
+
+/**
+ * `pool.machine.claimed`, `pool.machine.unknown`, …: a machine at a provider that the pool leaves alone until a person has decided.
+ * The same machine for the same reason has the same id, whoever finds it, so that the log keeps one.
+ *
+ * Source: vm-pool.md C10; event-stream.md R2.
+ */
+function reportedEvent({ provider, machine, because }: Reported, at: number): MainstayEvent {
+  const { providerId, name, address, tags } = machine
+  const vm = tags?.vmName ?? name
+  const same = createHash('sha256')
+    .update(toJson([provider, providerId, vm, because]))
+    .digest('hex')
+    .slice(0, 32)
+  return {
+    id: `pool-machine-${same}`,
+    type: `pool.machine.${because}`,
+    severity: 'error',
+    occurredAt: at,
+    nodeName: null,
+    resourceId: vm,
+    projectId: null,
+    correlationId: null,
+    payload: { vm, provider, provider_id: providerId, ip: address, group: tags?.pool ?? null, reason: because },
   }
 }

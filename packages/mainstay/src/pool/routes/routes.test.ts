@@ -587,6 +587,21 @@ describe('C12 C15 operators', () => {
     expect(answer.body).toMatchObject({ carriedOut: [] })
     expect(pool.audits).toEqual([])
   })
+
+  test('C10 a machine that may belong to another provider is told of in the event stream, once', async () => {
+    await using pool = await servePool()
+    const tags = { installation: 'test', pool: 'g', vmName: 'vm-1', createdAt: Date.now() - 86_400_000 }
+    const { id } = pool.cloud.add({ name: 'vm-1', tags })
+    const record = { name: 'vm-1', group: 'g', ip: '192.0.2.1', provider: 'other', providerId: 'i-9' }
+    await pool.store.addVm({ ...record, now: Date.now(), fence: null })
+    for (let pass = 0; pass < 2; pass += 1) {
+      const answer = await ask(pool, 'POST', '/reconcile', { body: { reason: 'look' } })
+      expect(answer.body).toMatchObject({ decisions: [{ decide: 'report_machine', because: 'claimed' }] })
+    }
+    expect(pool.events).toMatchObject([
+      { type: 'pool.machine.claimed', severity: 'error', payload: { vm: 'vm-1', provider: 'sim', provider_id: id } },
+    ])
+  })
 })
 
 describe('C14 C15 looking', () => {

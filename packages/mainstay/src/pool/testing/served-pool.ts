@@ -1,5 +1,6 @@
 import { SystemClock } from '../../core/clock.ts'
 import { requestContext } from '../../core/context.ts'
+import type { MainstayEvent, Publish } from '../../core/event.ts'
 import { SystemIds } from '../../core/ids.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { silentLogger } from '../../core/logging.ts'
@@ -35,6 +36,8 @@ export interface ServedPool extends AsyncDisposable {
   readonly cloud: SimulatedCloud
   readonly metrics: Metrics
   readonly audits: Audit[]
+  /** What was published beside the changes of the store. */
+  readonly events: readonly MainstayEvent[]
   /** The routes as paths of an OpenAPI document. */
   readonly paths: JsonObject
   reload(groups: readonly ServedGroup[], labels: readonly LabelOptions[]): Promise<void>
@@ -79,6 +82,8 @@ export async function servePool(options: ServePoolOptions = {}): Promise<ServedP
   const metrics = new Metrics()
   const poolMetrics = new PoolMetrics(metrics)
   const store = openMemoryPool({ ids, memory: options.memory ?? new PoolMemory() })
+  const published: MainstayEvent[] = []
+  const events: Publish = { publish: (event) => void published.push(event) }
   const tasks = new TaskGroup({ clock, logger })
   const settings = (now: readonly ServedGroup[], wishes: readonly LabelOptions[]): PoolSettings => ({
     configuration: {
@@ -106,7 +111,7 @@ export async function servePool(options: ServePoolOptions = {}): Promise<ServedP
     },
   })
   const pool = new NativePool(
-    { store, clock, ids, random, logger, tasks, metrics: poolMetrics, fleet },
+    { store, clock, ids, random, logger, tasks, metrics: poolMetrics, fleet, events },
     settings(groups, labels),
     {
       master: { id: 'test', minGapMs: 5 },
@@ -141,6 +146,7 @@ export async function servePool(options: ServePoolOptions = {}): Promise<ServedP
     cloud,
     metrics,
     audits,
+    events: published,
     paths: nativePaths(app),
     reload: async (now, wishes) => await pool.reload(settings(now, wishes)),
     [Symbol.asyncDispose]: async () => {

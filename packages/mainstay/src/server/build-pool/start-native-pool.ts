@@ -64,7 +64,7 @@ export async function startNativePool(
   lifecycle.started('pool providers', async () => await fleet.close())
   const { store, description, carryEvents } = await openPoolStore(parts, lifecycle)
   const pool = new NativePool(
-    { store, clock, ids, random, logger, tasks, metrics, fleet },
+    { store, clock, ids, random, logger, tasks, metrics, fleet, events: relay },
     poolSettings(options, { clock, fleet }),
     {
       master: {
