@@ -7,9 +7,10 @@ import { VmHistory } from '../vm-history.ts'
 import { changeRoutes } from './change-routes.ts'
 import { leaseRoutes } from './lease-routes.ts'
 import { lookRoutes } from './look-routes.ts'
-import { operatorRoutes, type Audit } from './operator-routes.ts'
+import type { Audit } from './operator-route-parts.ts'
+import { operatorRoutes } from './operator-routes.ts'
 
-export type { Audit } from './operator-routes.ts'
+export type { Audit } from './operator-route-parts.ts'
 
 export interface PoolRouteParts {
   readonly pool: NativePool

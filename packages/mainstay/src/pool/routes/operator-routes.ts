@@ -1,13 +1,9 @@
-import type { FastifyRequest } from 'fastify'
-
 import { InvalidInputError } from '../../core/errors.ts'
-import { ConflictError, type HttpApp } from '../../http/index.ts'
-import { PoolGroupNotFoundError, PoolRequestNotFoundError, VmNotFoundError } from '../errors.ts'
-import type { NativePool } from '../native-pool.ts'
-import type { Batch, FailureHold, PoolStore } from '../store.ts'
-import { callerOf, maySee, requireAdmin, type Caller } from './access.ts'
+import type { HttpApp } from '../../http/index.ts'
+import { PoolGroupNotFoundError, PoolRequestNotFoundError } from '../errors.ts'
+import type { FailureHold } from '../store.ts'
+import { callerOf, maySee, requireAdmin } from './access.ts'
 import {
-  ChangedVmAnswer,
   EndedRequestAnswer,
   GroupDrainAnswer,
   IdAnswer,
@@ -17,36 +13,10 @@ import {
   ReconcileAnswer,
   RulesAnswer,
 } from './answers.ts'
-import {
-  AdoptBody,
-  DeleteBody,
-  DrainBody,
-  FailureHoldBody,
-  HoldBody,
-  Id,
-  Name,
-  ReasonBody,
-  ReconcileBody,
-  ReorderBody,
-} from './bodies.ts'
+import { DrainBody, FailureHoldBody, Id, ReasonBody, ReconcileBody, ReorderBody } from './bodies.ts'
 import { closeSignal } from './lease-routes.ts'
-import { presentVm } from './present.ts'
-
-/** A change that a person made, for the log and the event stream. */
-export interface Audit {
-  readonly action: string
-  readonly subject: string
-  readonly actor: string
-  readonly reason: string
-}
-
-export interface OperatorRouteParts {
-  readonly pool: NativePool
-  readonly store: PoolStore
-  readonly audit: (entry: Audit) => void
-  /** Reads the configuration again; null where this process cannot. */
-  readonly reload: (() => Promise<void>) | null
-}
+import type { OperatorRouteParts } from './operator-route-parts.ts'
+import { vmChangeRoutes } from './vm-change-routes.ts'
 
 const DAY_MS = 86_400_000
 
@@ -60,158 +30,9 @@ const DRAIN_TEXTS = {
 
 /** What operators do; each is recorded with who did it and why. Source: vm-pool.md C12, C15, C20. */
 export function operatorRoutes(app: HttpApp, parts: OperatorRouteParts): void {
-  vmRoutes(app, parts)
+  vmChangeRoutes(app, parts)
   requestRoutes(app, parts)
   wholeRoutes(app, parts)
-}
-
-function vmRoutes(app: HttpApp, { pool, store, audit }: OperatorRouteParts): void {
-  const { operator } = pool
-  const shown = async (name: string): Promise<ReturnType<typeof presentVm> | { readonly name: string }> => {
-    const vm = await store.get(name)
-    return vm === null ? { name } : presentVm(vm)
-  }
-  /** Does something to one machine, records it, and shows the machine as it is then. */
-  const act = async (
-    request: FastifyRequest,
-    {
-      name,
-      action,
-      reason,
-      caller = requireAdmin(request),
-    }: { name: string; action: string; reason: string; caller?: Caller },
-    work: (caller: Caller) => Promise<Batch | void>,
-  ) => {
-    if ((await store.get(name)) === null) throw new VmNotFoundError(name)
-    refuseIfRefused(await work(caller))
-    audit({ action, subject: name, actor: caller.actor, reason })
-    return await shown(name)
-  }
-
-  app.post(
-    '/api/v1/pools/vms',
-    {
-      schema: {
-        body: AdoptBody,
-        response: { 201: ChangedVmAnswer },
-        description: 'Takes a machine in that somebody else made.',
-      },
-    },
-    async (request, reply) => {
-      const { actor } = requireAdmin(request)
-      const { reason, ...vm } = request.body
-      await operator.adopt(vm)
-      audit({ action: 'adopt', subject: vm.name, actor, reason })
-      return await reply.code(201).send(await shown(vm.name))
-    },
-  )
-
-  app.delete(
-    '/api/v1/pools/vms/:name',
-    {
-      schema: {
-        params: Name,
-        body: DeleteBody,
-        response: { 200: ChangedVmAnswer },
-        description: 'Destroys a machine; one in use only with force.',
-      },
-    },
-    async (request) => {
-      const { force = false, reason } = request.body
-      return await act(request, { ...request.params, action: 'delete', reason }, async () => {
-        return await operator.delete([request.params.name], { force, reason })
-      })
-    },
-  )
-
-  app.post(
-    '/api/v1/pools/vms/:name/hold',
-    {
-      schema: {
-        params: Name,
-        body: HoldBody,
-        response: { 200: ChangedVmAnswer },
-        description: 'Keeps a machine as it is; its holder may, too.',
-      },
-    },
-    async (request) => {
-      const { name } = request.params
-      const { forMs = DAY_MS, reason } = request.body
-      const caller = callerOf(request)
-      const vm = await store.get(name)
-      if (vm === null || !maySee(caller, vm.boundToUser)) throw new VmNotFoundError(name)
-      return await act(request, { name, action: 'hold', reason, caller }, async ({ actor }) => {
-        await operator.hold({ name, forMs, reason, by: actor })
-      })
-    },
-  )
-
-  app.post(
-    '/api/v1/pools/vms/:name/unhold',
-    { schema: { params: Name, body: ReasonBody, response: { 200: ChangedVmAnswer }, description: 'Ends a hold.' } },
-    async (request) => {
-      const { name } = request.params
-      const caller = callerOf(request)
-      const vm = await store.get(name)
-      if (vm === null || !maySee(caller, vm.boundToUser)) throw new VmNotFoundError(name)
-      const { reason } = request.body
-      return await act(request, { name, action: 'unhold', reason, caller }, async () => await operator.unhold([name]))
-    },
-  )
-
-  app.post(
-    '/api/v1/pools/vms/:name/drain',
-    {
-      schema: {
-        params: Name,
-        body: DrainBody,
-        response: { 200: ChangedVmAnswer },
-        description: 'Hands a machine out no more; it ends its use first.',
-      },
-    },
-    async (request) => {
-      const { mode = 'terminate', reason } = request.body
-      return await act(request, { ...request.params, action: 'drain', reason }, async () => {
-        return await operator.drain([request.params.name], mode)
-      })
-    },
-  )
-
-  app.post(
-    '/api/v1/pools/vms/:name/undrain',
-    {
-      schema: {
-        params: Name,
-        body: ReasonBody,
-        response: { 200: ChangedVmAnswer },
-        description: 'Hands a drained machine out again.',
-      },
-    },
-    async (request) => {
-      const { reason } = request.body
-      return await act(request, { ...request.params, action: 'undrain', reason }, async () => {
-        return await operator.undrain([request.params.name])
-      })
-    },
-  )
-
-  app.post(
-    '/api/v1/pools/vms/:name/recheck',
-    {
-      schema: {
-        params: Name,
-        body: ReasonBody,
-        response: { 200: ChangedVmAnswer },
-        description: 'Checks a machine soon.',
-      },
-    },
-    async (request) => {
-      const { reason } = request.body
-      return await act(request, { ...request.params, action: 'recheck', reason }, async () => {
-        return await operator.recheck([request.params.name])
-      })
-    },
-  )
 }
 
 function requestRoutes(app: HttpApp, { pool, store, audit }: OperatorRouteParts): void {
@@ -405,12 +226,6 @@ function wholeRoutes(app: HttpApp, { pool, store, audit, reload }: OperatorRoute
       return { rules: await store.configuration() }
     },
   )
-}
-
-/** A batch of one that refused says why. @throws ConflictError */
-function refuseIfRefused(batch: Batch | void): void {
-  const [refused] = batch?.refused ?? []
-  if (refused !== undefined) throw new ConflictError(`The machine ${refused.name} was not changed: ${refused.because}.`)
 }
 
 /** @throws InvalidInputError unless exactly one is said */
