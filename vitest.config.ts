@@ -10,7 +10,12 @@ import { defineConfig } from 'vitest/config'
 const excluded = ['**/node_modules/**', '**/dist/**', '**/fixtures/**']
 
 /** Inline projects inherit nothing of this from the root. */
-const everywhere = { globals: false, unstubEnvs: true } as const
+const everywhere = {
+  globals: false,
+  unstubEnvs: true,
+  // No test asserts how long something takes; a machine that is busy with other work fails none.
+  expect: { poll: { timeout: 15_000 } },
+} as const
 
 const guarded = () => mockguard({ mode: 'restore+fail', strict: true })
 
@@ -25,6 +30,8 @@ export default defineConfig({
           ...everywhere,
           include: ['packages/*/src/**/*.test.ts', 'test/*.test.ts', 'test/unit/**/*.test.ts'],
           exclude: excluded,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
         },
       },
       {
