@@ -1,43 +1,11 @@
 import { toJson, type JsonObject } from '../../core/json.ts'
 import type * as port from '../store.ts'
+import type { PoolLives } from '../store-parts.ts'
 import { listOf, machinesOf, readObject } from './reply.ts'
 import { byName, type PoolRunner } from './runner.ts'
 
 /** How machines come, are checked, set aside and go. */
-export function livesOf(
-  runner: PoolRunner,
-): Pick<
-  port.PoolStore,
-  | 'requestSpawn'
-  | 'building'
-  | 'spawned'
-  | 'spawnFailed'
-  | 'addVm'
-  | 'startChecks'
-  | 'checkPassed'
-  | 'checkFailed'
-  | 'checkNotLaunched'
-  | 'checksGivenUp'
-  | 'recheck'
-  | 'resetDone'
-  | 'standBy'
-  | 'wake'
-  | 'hold'
-  | 'unhold'
-  | 'holdOnFailure'
-  | 'failureHolds'
-  | 'dropFailureHold'
-  | 'drain'
-  | 'undrain'
-  | 'setAside'
-  | 'takeBack'
-  | 'terminate'
-  | 'terminationAsked'
-  | 'markStuck'
-  | 'remove'
-  | 'lost'
-  | 'postponeRetirement'
-> {
+export function livesOf(runner: PoolRunner): PoolLives {
   return {
     async requestSpawn({ now, ...input }) {
       const answer = await runner.run('spawn-request', now, { ...input, ignoreRate: input.ignoreRate ?? false }, input)

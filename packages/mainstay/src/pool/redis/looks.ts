@@ -4,16 +4,12 @@ import { DEFAULT_GROUP_RULES, type GroupRules } from '../options.ts'
 import { indexKey } from '../placements.ts'
 import { VM_STATES } from '../state.ts'
 import type * as port from '../store.ts'
+import type { PoolLooks } from '../store-parts.ts'
 import { listOf, machinesOf, readObject } from './reply.ts'
 import type { PoolRunner } from './runner.ts'
 
 /** What can be looked at; nothing is changed. */
-export function looksOf(
-  runner: PoolRunner,
-): Pick<
-  port.PoolStore,
-  'due' | 'nextDue' | 'get' | 'getMany' | 'byIp' | 'byTask' | 'list' | 'counts' | 'usage' | 'readInfo' | 'writeInfo'
-> {
+export function looksOf(runner: PoolRunner): PoolLooks {
   return {
     async due({ now, limit }) {
       const answer = await runner.run('due', now, { limit })

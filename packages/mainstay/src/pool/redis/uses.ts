@@ -2,32 +2,14 @@ import type { JsonObject } from '../../core/json.ts'
 import { indexKey } from '../placements.ts'
 import type { PoolRequest } from '../request.ts'
 import { checkSatisfiable } from '../satisfiable.ts'
-import type * as port from '../store.ts'
+import type { PoolUses } from '../store-parts.ts'
 import { asRequest, mayWait } from '../transitions/acquire.ts'
 import { leaseOf } from '../transitions/grant.ts'
 import { machinesOf, readObject, readRefusals, readRequest } from './reply.ts'
 import { byName, type PoolRunner } from './runner.ts'
 
 /** Who has machines, and who waits for them. */
-export function usesOf(
-  runner: PoolRunner,
-): Pick<
-  port.PoolStore,
-  | 'acquire'
-  | 'heartbeat'
-  | 'release'
-  | 'reattach'
-  | 'reclaim'
-  | 'request'
-  | 'leases'
-  | 'requests'
-  | 'cancel'
-  | 'forgetGrant'
-  | 'reorder'
-  | 'expireRequests'
-  | 'serve'
-  | 'preempt'
-> {
+export function usesOf(runner: PoolRunner): PoolUses {
   return {
     async acquire(input) {
       try {

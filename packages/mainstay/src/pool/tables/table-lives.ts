@@ -1,4 +1,4 @@
-import type * as port from '../store.ts'
+import type { PoolLives } from '../store-parts.ts'
 import * as checks from '../transitions/check.ts'
 import * as holds from '../transitions/hold.ts'
 import * as leading from '../transitions/lead.ts'
@@ -9,40 +9,7 @@ import * as unserved from '../transitions/unserved.ts'
 import type { Turns } from './turns.ts'
 
 /** How machines come, are checked, set aside and go. */
-export function livesOf(
-  turns: Turns,
-): Pick<
-  port.PoolStore,
-  | 'requestSpawn'
-  | 'building'
-  | 'spawned'
-  | 'spawnFailed'
-  | 'addVm'
-  | 'startChecks'
-  | 'checkPassed'
-  | 'checkFailed'
-  | 'checkNotLaunched'
-  | 'checksGivenUp'
-  | 'recheck'
-  | 'resetDone'
-  | 'standBy'
-  | 'wake'
-  | 'hold'
-  | 'unhold'
-  | 'holdOnFailure'
-  | 'failureHolds'
-  | 'dropFailureHold'
-  | 'drain'
-  | 'undrain'
-  | 'setAside'
-  | 'takeBack'
-  | 'terminate'
-  | 'terminationAsked'
-  | 'markStuck'
-  | 'remove'
-  | 'lost'
-  | 'postponeRetirement'
-> {
+export function livesOf(turns: Turns): PoolLives {
   return {
     async requestSpawn(input) {
       return await turns.run(input.now, (turn) => spawns.requestSpawn(turn, input))

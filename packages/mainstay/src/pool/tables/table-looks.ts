@@ -4,17 +4,13 @@ import { DEFAULT_GROUP_RULES, type GroupRules } from '../options.ts'
 import { LAST_SPAWN, parseSeconds } from '../seconds.ts'
 import { VM_STATES, type VmState } from '../state.ts'
 import type * as port from '../store.ts'
+import type { PoolLooks } from '../store-parts.ts'
 import { checkedAfterFor } from '../transitions/pick.ts'
 import type { Settings } from '../transitions/tables.ts'
 import type { Turns } from './turns.ts'
 
 /** What can be looked at; nothing is changed. */
-export function looksOf(
-  turns: Turns,
-): Pick<
-  port.PoolStore,
-  'due' | 'nextDue' | 'get' | 'getMany' | 'byIp' | 'byTask' | 'list' | 'counts' | 'usage' | 'readInfo' | 'writeInfo'
-> {
+export function looksOf(turns: Turns): PoolLooks {
   return {
     async due({ now, limit }) {
       const settings = await turns.reads.settings()

@@ -1,5 +1,5 @@
 import { checkSatisfiable } from '../satisfiable.ts'
-import type * as port from '../store.ts'
+import type { PoolUses } from '../store-parts.ts'
 import { acquire } from '../transitions/acquire.ts'
 import { leaseOf } from '../transitions/grant.ts'
 import { preempt } from '../transitions/preempt.ts'
@@ -9,25 +9,7 @@ import type { RequestCursor } from './pool-reads.ts'
 import type { Turns } from './turns.ts'
 
 /** Who has machines, and who waits for them. */
-export function usesOf(
-  turns: Turns,
-): Pick<
-  port.PoolStore,
-  | 'acquire'
-  | 'heartbeat'
-  | 'release'
-  | 'reattach'
-  | 'reclaim'
-  | 'request'
-  | 'leases'
-  | 'requests'
-  | 'cancel'
-  | 'forgetGrant'
-  | 'reorder'
-  | 'expireRequests'
-  | 'serve'
-  | 'preempt'
-> {
+export function usesOf(turns: Turns): PoolUses {
   return {
     async acquire(request) {
       return await turns.run(request.now, async (turn) => {
