@@ -1,5 +1,5 @@
 import type { CliContext } from './context.ts'
-import type { ConfigurationOptions, Interruptible } from './load-server.ts'
+import type { ConfigurationOptions } from './load-server.ts'
 import { textFlag } from './text-argument.ts'
 
 /** The flags of every command that reads a configuration. */
@@ -24,8 +24,11 @@ export const configurationFlags = {
   dataDir: textFlag('DIRECTORY', 'Where the embedded database lives'),
 } as const
 
-/** What the flags say, in the words of the composition root. */
-export function configurationOf(context: CliContext, flags: ConfigurationFlags): ConfigurationOptions & Interruptible {
+/** What the flags say, in the words of the composition root, and when the user has enough. */
+export function configurationOf(
+  context: CliContext,
+  flags: ConfigurationFlags,
+): ConfigurationOptions & { readonly signal: AbortSignal } {
   const { config, importConf, set = [], dataDir } = flags
   return { config, importConf, set, dataDir, env: context.process.env, signal: context.signal }
 }

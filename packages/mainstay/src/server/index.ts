@@ -1,3 +1,4 @@
+export type { ConfigurationOptions } from './commands/command-config.ts'
 export { adoptReference, type AdoptReferenceOptions, type ReferenceAdoption } from './commands/adopt-reference.ts'
 export { runAgent, type AgentOptions } from './commands/agent.ts'
 export { check, type CheckOptions, type CheckResult } from './commands/check.ts'
