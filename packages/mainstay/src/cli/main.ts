@@ -7,6 +7,7 @@ import { runCli } from './run.ts'
 import { Signals, type Signal } from './signals.ts'
 
 /** The program: what `bin/mainstay.mjs` loads once it runs on the right Node. */
+const clock = new SystemClock()
 const signals = new Signals(process)
 const stop = new AbortController()
 /** The first one asks, the second one, whichever it is, ends the process as if nobody listened. */
@@ -39,10 +40,11 @@ for (const [name, value] of Object.entries(process.env)) if (value !== undefined
  * A command lives until it has answered. What it waits for may not keep the process: a deadline's timer does not, and
  * neither does somebody who is not there yet. Without this Node would leave with 13, "unsettled top-level await".
  */
-const alive = setInterval(() => undefined, 2 ** 31 - 1)
+const answered = new AbortController()
+const alive = clock.sleep(Number.POSITIVE_INFINITY, { signal: answered.signal }).catch(() => undefined)
 process.exitCode = await runCli(process.argv.slice(2), {
   process: { stdout: process.stdout, stderr: process.stderr, env },
-  clock: new SystemClock(),
+  clock,
   signal: stop.signal,
   interruptEndsAtOnce,
   // To a server it means one thing, to a command that holds something another.
@@ -50,4 +52,5 @@ process.exitCode = await runCli(process.argv.slice(2), {
   onHangUp: onHangUpSignal,
   loadServer,
 })
-clearInterval(alive)
+answered.abort()
+await alive
