@@ -88,8 +88,8 @@ export class Engine {
   #renewedAt = 0
   readonly #looks = new Looks()
   #claiming = false
-  /** A look for which there was no room to take all that it may have seen. */
-  #cutShort: Look | undefined
+  /** Looks for which there was no room to take all that they may have seen. */
+  readonly #cutShort = new Looks()
   #stopped = true
   #timer: Disposable | undefined
   #wakeTimer: Disposable | undefined
@@ -217,7 +217,7 @@ export class Engine {
           look,
         })
         for (const workflow of claimed) this.#begin(workflow)
-        if (claimed.length >= limit) this.#cutShort = look
+        if (claimed.length >= limit) this.#cutShort.want(look)
         // Several at once mean a rush, in which more may wait behind them; for a single one, whoever brings more pokes.
         else if (claimed.length > 1) this.#looks.want('waking')
         if (look === 'everywhere') await this.#wakeAtNext(now)
@@ -285,9 +285,8 @@ export class Engine {
   #lookAfter({ subject }: ClaimedWorkflow, stopped: AbortSignal): void {
     // What was let go of may be anybody's by now, also ours.
     this.#look(stopped.aborted ? 'everywhere' : [subject])
-    if (this.#cutShort === undefined) return
-    this.#look(this.#cutShort)
-    this.#cutShort = undefined
+    const cutShort = this.#cutShort.take()
+    if (cutShort !== undefined) this.#look(cutShort)
   }
 
   async #execute(
