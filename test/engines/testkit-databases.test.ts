@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { Cluster, resetDatabase, runProgram, type DatabaseSpec, type ServerSpec } from '@mainstay/testkit'
 import { skipUnlessThere } from './support/component-there.ts'
@@ -131,6 +132,41 @@ describe('databases on real servers (testkit.md A6)', { timeout: 180_000 }, () =
       expect(await cluster.get('one').sql('GET own')).toEqual([{ value: null }])
       expect(await cluster.get('two').sql('GET own')).toEqual([{ value: 'two' }])
       expect(await redis.sql('GET everybody')).toEqual([{ value: 'here' }])
+    })
+  })
+
+  test('Redis: a number that holds somebody’s data is passed over, one that a killed test left behind is not', async (ctx) => {
+    await skipUnlessThere(ctx, 'redis')
+    await withCluster(async (outer) => {
+      const redis = outer.component('redis')
+      await redis.start()
+      const url = `redis://127.0.0.1:${redis.port}`
+      const one = oneshot('one', { engine: 'redis', url, migrate: async () => undefined })
+      const numberOf = async (work: (cluster: Cluster) => Promise<unknown>): Promise<string | undefined> =>
+        await withCluster(async (cluster) => {
+          cluster.add(one)
+          await cluster.start('one')
+          await work(cluster)
+          return cluster.get('one').dbUrl.split('/').at(-1)
+        })
+      const ask = (number: string, ...command: string[]): Promise<{ stdout: string }> =>
+        runProgram(['redis-cli', '-p', String(redis.port), '-n', number, ...command])
+      await ask('1', 'SET', 'customers', 'ours')
+      expect(await numberOf(async () => undefined)).toBe('2')
+      expect((await ask('1', 'GET', 'customers')).stdout).toBe('ours\n')
+      // What the kit has filled and could not empty again is its own.
+      let mark = ''
+      await numberOf(async ({ dir }) => {
+        mark = join(dir, '../../redis', `127.0.0.1-${redis.port}-2.used`)
+        expect(existsSync(mark)).toBe(true)
+      })
+      expect(existsSync(mark)).toBe(false)
+      await ask('2', 'SET', 'left', 'behind')
+      expect(await numberOf(async () => undefined)).toBe('3')
+      const [, run = ''] = /^run_id:(\w+)/m.exec((await ask('0', 'INFO', 'server')).stdout) ?? []
+      writeFileSync(mark, run)
+      expect(await numberOf(async () => undefined)).toBe('2')
+      expect((await ask('2', 'DBSIZE')).stdout).toBe('0\n')
     })
   })
 

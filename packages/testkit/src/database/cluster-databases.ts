@@ -3,6 +3,7 @@ import { TestkitError } from '../errors.ts'
 import type { ReaperClient } from '../reaper/reaper-client.ts'
 import type { ManagedServer } from '../server.ts'
 import type { ServerContext } from '../spec.ts'
+import { DatabaseClaims, clusterWide } from './database-claims.ts'
 import type { DatabaseSpec, ProvisionedDatabase } from './database-spec.ts'
 import { parseDatabaseUrl } from './database-url.ts'
 import { provisionMysql, recreateMysql } from './mysql.ts'
@@ -10,15 +11,13 @@ import { provisionPostgres, recreatePostgres } from './postgres.ts'
 import { provisionRedis } from './redis.ts'
 import { provisionSqlite } from './sqlite.ts'
 
-/** Name under which the cluster's own database is kept; no server may be called so. */
-const clusterWide = '*'
-
 /** The databases of a cluster: each made once, however often its server starts. Source: testkit.md A6. */
 export class ClusterDatabases {
   readonly #dir: string
   readonly #runId: string
   readonly #reaper: ReaperClient
   readonly #cluster: DatabaseSpec | undefined
+  readonly #claims: DatabaseClaims
   readonly #made = new Map<string, Promise<ProvisionedDatabase>>()
   readonly #ownPorts = new Set<number>()
   #count = 0
@@ -28,6 +27,7 @@ export class ClusterDatabases {
     this.#runId = options.runId
     this.#reaper = options.reaper
     this.#cluster = options.cluster
+    this.#claims = new DatabaseClaims(options.reaper)
   }
 
   /** The database of a server: its own, or the cluster's; undefined when there is neither. */
@@ -45,7 +45,7 @@ export class ClusterDatabases {
     if (made === undefined) {
       for (const other of Object.values(context.deps))
         for (const port of Object.values(other.ports)) this.#ownPorts.add(port)
-      made = this.#make(spec, own === undefined ? this.#dir : context.dataDir, override)
+      made = this.#make(spec, { owner: name, dataDir: own === undefined ? this.#dir : context.dataDir, override })
       this.#made.set(name, made)
       // A failed migration is tried again by the next start.
       made.catch(() => this.#made.delete(name))
@@ -75,17 +75,28 @@ export class ClusterDatabases {
       this.#reaper.tell({ event: 'forget-db', id: database.url })
     }
     this.#made.clear()
+    this.#claims.release()
     if (errors.length > 0) throw new AggregateError(errors, 'databases could not be dropped')
   }
 
-  async #make(spec: DatabaseSpec, dataDir: string, override: string | undefined): Promise<ProvisionedDatabase> {
+  async #make(
+    spec: DatabaseSpec,
+    where: { owner: string; dataDir: string; override: string | undefined },
+  ): Promise<ProvisionedDatabase> {
     const given = typeof spec.url === 'function' ? spec.url() : spec.url
     // The variable names an SQL server; a Redis database is not to be put there.
     const everywhere = spec.engine === 'redis' ? undefined : process.env['MAINSTAY_TEST_DATABASE_URL']
-    const url = override ?? everywhere ?? given
+    const url = where.override ?? everywhere ?? given
     const scheme = url === undefined ? 'sqlite' : parseDatabaseUrl(url).scheme
     const freshName = `t_${this.#runId.slice(0, 8)}_${++this.#count}`
-    const database = await this.#provision(spec, { scheme, url: url ?? '', freshName, dataDir })
+    const release = url === undefined ? undefined : this.#claims.take(url, where.owner)
+    let database: ProvisionedDatabase
+    try {
+      database = await this.#provision(spec, { scheme, url: url ?? '', freshName, dataDir: where.dataDir })
+    } catch (error) {
+      release?.()
+      throw error
+    }
     const command = database.dropCommand
     if (command !== undefined) this.#reaper.tell({ event: 'db', id: database.url, ...command })
     return database
@@ -98,7 +109,7 @@ export class ClusterDatabases {
     switch (where.scheme) {
       case 'sqlite': {
         const path = where.url === '' ? join(where.dataDir, 'test.sqlite') : parseDatabaseUrl(where.url).database
-        return await provisionSqlite({ ...spec, engine: 'sqlite' }, path)
+        return await provisionSqlite({ ...spec, engine: 'sqlite' }, path, this.#dir)
       }
       case 'postgres':
         return await provisionPostgres({ ...spec, engine: 'postgres' }, where.url, where.freshName)

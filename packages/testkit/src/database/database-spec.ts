@@ -17,6 +17,9 @@ export interface DatabaseSpec {
   /**
    * A database server, or one named database on it. Without a name a fresh `t_…` database is made. Overridden by the
    * start override `dbUrl`, then by MAINSTAY_TEST_DATABASE_URL. Default for SQLite: a file in the server's data folder.
+   *
+   * What is named is emptied: its name (of a SQLite file: the file's name) must begin with `t_`, `test_` or
+   * `mainstay_test_`, unless it lies in the cluster's own folder. Two servers cannot be given the same: use `shareWith`.
    */
   readonly url?: string | (() => string)
   /** Makes the schema: a function, or a command in which `%(dbUrl)s` and `%(dbPath)s` are replaced. */

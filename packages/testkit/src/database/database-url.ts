@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { TestkitError } from '../errors.ts'
 
 /** A database URL taken apart; everything decoded. */
@@ -13,6 +14,8 @@ export interface DatabaseUrl {
   readonly query: Readonly<Record<string, string>>
 }
 
+/** What every PostgreSQL and every MySQL server has for itself. */
+const adminDatabases = ['postgres', 'mysql']
 const networkSchemes = ['postgres', 'postgresql', 'mysql', 'mariadb', 'redis']
 
 /** Understands empty and percent-encoded passwords, IPv6 hosts, ports and query parameters. Throws TK_BAD_SPEC. */
@@ -68,14 +71,29 @@ function sqlitePath(text: string): string {
 }
 
 /**
+ * Which one database a URL names, the same text for the same database; undefined when it names none: then a fresh one is
+ * made, or a number is leased.
+ */
+export function namedDatabase(text: string): string | undefined {
+  const { scheme, host, port, database } = parseDatabaseUrl(text)
+  if (scheme === 'sqlite') return `sqlite:${resolve(database)}`
+  if (scheme === 'redis' || database === '' || adminDatabases.includes(database)) return undefined
+  const family = scheme === 'mariadb' ? 'mysql' : scheme
+  const where = host === '' || host === 'localhost' ? '127.0.0.1' : host
+  return `${family}://${where}:${port ?? (family === 'mysql' ? 3306 : 5432)}/${database}`
+}
+
+/**
  * Refuses to empty a database that does not look like a test's: its name must begin with `t_`, `test_` or `mainstay_test_`
  * (or with a dash), or be named by MAINSTAY_TEST_DB_ALLOW. Throws TK_DATABASE_REFUSED. Source: testkit.md A6.
+ *
+ * @param allowedAs what MAINSTAY_TEST_DB_ALLOW must say: the name, for a file its whole path
  */
-export function assertDisposable(database: string): void {
-  if (/^(?:t|test|mainstay_test)[_-]/.test(database) || process.env['MAINSTAY_TEST_DB_ALLOW'] === database) return
+export function assertDisposable(database: string, allowedAs: string = database): void {
+  if (/^(?:t|test|mainstay_test)[_-]/.test(database) || process.env['MAINSTAY_TEST_DB_ALLOW'] === allowedAs) return
   throw new TestkitError(
     'TK_DATABASE_REFUSED',
-    `database "${database}" is not reset: its name does not begin with t_, test_ or mainstay_test_. ` +
-      `If it really may be emptied, set MAINSTAY_TEST_DB_ALLOW=${database}.`,
+    `database "${allowedAs}" is not emptied: its name does not begin with t_, test_ or mainstay_test_. ` +
+      `If it really may be emptied, set MAINSTAY_TEST_DB_ALLOW=${allowedAs}.`,
   )
 }

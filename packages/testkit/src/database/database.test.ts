@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test, vi } from 'vitest'
@@ -10,7 +10,7 @@ import type { ServerSpec } from '../spec.ts'
 import { httpServer, rejection, script, withCluster } from '../testing/fixture-server.ts'
 import { resetDatabase } from './cluster-databases.ts'
 import type { DatabaseSpec } from './database-spec.ts'
-import { parseDatabaseUrl, withDatabase } from './database-url.ts'
+import { namedDatabase, parseDatabaseUrl, sqliteUrl, withDatabase } from './database-url.ts'
 
 const work = join(homeDir('own-tests'), `database-${process.pid}`)
 mkdirSync(work, { recursive: true })
@@ -102,6 +102,113 @@ describe('databases (testkit.md A6)', { timeout: 180_000 }, () => {
       expect(await rejection(resetDatabase(url))).toMatchObject({ code: 'TK_DATABASE_REFUSED' })
     },
   )
+
+  describe('what the kit did not make is neither emptied nor removed', () => {
+    const customers = async (path: string): Promise<unknown> => {
+      const { DatabaseSync } = await import('node:sqlite')
+      const database = new DatabaseSync(path)
+      try {
+        return database.prepare('select name from customers').all()
+      } finally {
+        database.close()
+      }
+    }
+    const makeCustomers = async (path: string): Promise<void> => {
+      const { DatabaseSync } = await import('node:sqlite')
+      const database = new DatabaseSync(path)
+      database.exec("create table customers (name text); insert into customers values ('ours')")
+      database.close()
+    }
+    const refused = (url: string): Promise<Error & { code?: string }> =>
+      withCluster([oneshot(countingSpec(join(work, 'refused'), { url }))], (cluster) =>
+        rejection(cluster.start('script')),
+      )
+
+    test('H-54 a SQLite file that is not called a test’s is refused, by whatever way it was named', async () => {
+      const path = join(work, 'production.sqlite')
+      await makeCustomers(path)
+      const byEnvironment = (): Promise<Error & { code?: string }> => {
+        vi.stubEnv('MAINSTAY_TEST_DATABASE_URL', sqliteUrl(path))
+        return refused('sqlite:////nowhere').finally(() => vi.unstubAllEnvs())
+      }
+      const byOverride = (): Promise<Error & { code?: string }> =>
+        withCluster([oneshot(countingSpec(join(work, 'refused')))], (cluster) =>
+          rejection(cluster.start('script', { dbUrl: sqliteUrl(path) })),
+        )
+      for (const attempt of [() => refused(sqliteUrl(path)), byEnvironment, byOverride]) {
+        expect(await attempt()).toMatchObject({ code: 'TK_DATABASE_REFUSED' })
+        expect(await customers(path)).toEqual([{ name: 'ours' }])
+      }
+      vi.stubEnv('MAINSTAY_TEST_DB_ALLOW', path)
+      try {
+        await withCluster([oneshot(countingSpec(join(work, 'allowed'), { url: sqliteUrl(path) }))], async (cluster) => {
+          await cluster.start('script')
+          expect(await cluster.get('script').sql('select * from t')).toEqual([])
+        })
+      } finally {
+        vi.unstubAllEnvs()
+      }
+    })
+
+    test('a folder and a file of another kind stay, also under a test’s name', async () => {
+      const folder = join(work, 'test_folder')
+      mkdirSync(folder)
+      writeFileSync(join(folder, 'thesis'), 'my only copy')
+      const text = join(work, 'test_notes.txt')
+      writeFileSync(text, 'my only copy')
+      for (const path of [folder, text])
+        expect(await refused(sqliteUrl(path))).toMatchObject({ code: 'TK_DATABASE_REFUSED' })
+      expect(readFileSync(join(folder, 'thesis'), 'utf8')).toBe('my only copy')
+      expect(readFileSync(text, 'utf8')).toBe('my only copy')
+      expect(await refused('sqlite:///test_relative.sqlite')).toMatchObject({ code: 'TK_BAD_SPEC' })
+    })
+
+    test('a link out of the cluster’s folder does not make a person’s file the kit’s', async () => {
+      const outside = join(work, 'outside')
+      mkdirSync(outside)
+      await makeCustomers(join(outside, 'production.sqlite'))
+      const cluster = await Cluster.create({ keep: 'never' })
+      try {
+        symlinkSync(outside, join(cluster.dir, 'link'))
+        const url = sqliteUrl(join(cluster.dir, 'link', 'production.sqlite'))
+        cluster.add(oneshot(countingSpec(join(work, 'refused'), { url })))
+        expect(await rejection(cluster.start('script'))).toMatchObject({ code: 'TK_DATABASE_REFUSED' })
+        expect(await customers(join(outside, 'production.sqlite'))).toEqual([{ name: 'ours' }])
+      } finally {
+        await cluster.dispose()
+      }
+    })
+
+    test('two servers with one URL are told, in one cluster and in two; afterwards it is free again', async () => {
+      const url = sqliteUrl(join(work, 'test_shared.sqlite'))
+      const database = countingSpec(join(work, 'one-url'), { url })
+      const both = ['first', 'second'].map((name) => ({ ...oneshot(database), name }))
+      await withCluster(both, async (cluster) => {
+        await cluster.start('first')
+        await cluster.get('first').sql("insert into t values ('first')")
+        const error = await rejection(cluster.start('second'))
+        expect(error.code).toBe('TK_BAD_SPEC')
+        expect(error.message).toMatch(/server "first" and server "second" .*\{ shareWith: 'first' \}/)
+        const elsewhere = await withCluster([oneshot(database)], (other) => rejection(other.start('script')))
+        expect(elsewhere.code).toBe('TK_DATABASE_REFUSED')
+        expect(elsewhere.message).toContain(`another cluster (pid ${process.pid}) is using it`)
+        expect(await cluster.get('first').sql('select * from t')).toEqual([{ name: 'first' }])
+      })
+      await withCluster([oneshot(database)], (cluster) => cluster.start('script'))
+    })
+
+    test.each([
+      ['mysql://u:p@localhost/test_a', 'mariadb://127.0.0.1:3306/test_a'],
+      ['postgresql://u@h/test_a?x=1', 'postgres://h:5432/test_a'],
+      ['sqlite:////tmp/x/../test_a', 'sqlite+pysqlite:////tmp/test_a'],
+    ])('%s and %s are one database', (one, other) => {
+      expect(namedDatabase(one)).toBe(namedDatabase(other))
+    })
+
+    test.each(['postgres://h/', 'postgres://h/postgres', 'mysql://h/mysql', 'redis://h/3'])('%s names none', (url) => {
+      expect(namedDatabase(url)).toBeUndefined()
+    })
+  })
 
   test('H-55 a failing test keeps its SQLite file, a passing one does not', async () => {
     for (const failed of [true, false]) {

@@ -2,20 +2,29 @@ import { constants, copyFileSync, existsSync, mkdirSync, statSync } from 'node:f
 import { dirname, join } from 'node:path'
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { TestkitError } from '../errors.ts'
-import { removeQuietly } from '../home.ts'
 import type { DatabaseSpec, ProvisionedDatabase } from './database-spec.ts'
 import { sqliteUrl } from './database-url.ts'
 import { migrate, templateChoice } from './migrate.ts'
+import { assertDisposableFile, removeSqliteFile } from './sqlite-file.ts'
 import { cachedFolder, templateKey } from './template-cache.ts'
 
 const fileName = 'template.sqlite'
 const migrationTables = /migrat|alembic_version|schema_version/i
 
-/** A SQLite file made from the template. Source: testkit.md A6. */
-export async function provisionSqlite(spec: DatabaseSpec, path: string): Promise<ProvisionedDatabase> {
+/**
+ * A SQLite file made from the template. Source: testkit.md A6. Throws TK_DATABASE_REFUSED for a file that is somebody's.
+ *
+ * @param ownFolder the cluster's: in it every file is the kit's own
+ */
+export async function provisionSqlite(
+  spec: DatabaseSpec,
+  path: string,
+  ownFolder: string,
+): Promise<ProvisionedDatabase> {
   const fill = async (): Promise<void> => {
+    assertDisposableFile(path, ownFolder)
     mkdirSync(dirname(path), { recursive: true, mode: 0o711 })
-    for (const suffix of ['', '-wal', '-shm', '-journal']) removeQuietly(path + suffix)
+    removeSqliteFile(path)
     const template = await templateOf(spec)
     if (template === undefined) await build(spec, path)
     else copyFileSync(template, path, constants.COPYFILE_FICLONE)

@@ -21,7 +21,7 @@ const forgottenMs = 60 * 60 * 1000
 export async function sweepDeadRuns(home: string): Promise<void> {
   const entries = (folder: string): string[] => entriesOf(join(home, folder)).map((name) => join(home, folder, name))
   const work = [
-    ...[...entries('ports'), ...entries('redis')].map((path) => () => sweepLock(path)),
+    ...[...entries('ports'), ...entries('redis'), ...entries('databases')].map((path) => () => sweepLock(path)),
     ...entries('runs').map((path) => () => sweepRun(path)),
   ]
   // Each by itself: a folder that cannot be removed (something is mounted in it) waits for the next sweep.
