@@ -30,17 +30,22 @@ async function nodeTest(env: NodeJS.ProcessEnv): Promise<RunResult> {
 }
 
 interface VitestRun extends RunResult {
-  /** Outcome by `project/test`. */
+  /** Outcomes of all tests of a title, in the order of the projects. */
   readonly outcomes: Readonly<Record<string, string>>
+  /** Messages of all errors of a test, by its title. */
+  readonly errors: Readonly<Record<string, readonly string[]>>
+  /** What was attached to a test, by its title. */
+  readonly annotations: Readonly<Record<string, string>>
 }
 
 /** All cases in one run of Vitest; its output and its outcomes. */
 async function vitest(env: NodeJS.ProcessEnv): Promise<VitestRun> {
   const program =
     findExecutable('vitest') ?? fileURLToPath(new URL('../../../node_modules/.bin/vitest', import.meta.url))
-  const report = join(work, 'vitest.json')
+  const [report, junit] = [join(work, 'vitest.json'), join(work, 'vitest.xml')]
   const config = join(fixtures, 'vitest', 'vitest.config.ts')
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  const files = [`--outputFile.json=${report}`, `--outputFile.junit=${junit}`]
+  const reporters = ['--reporter=default', '--reporter=json', '--reporter=junit', ...files]
   const result = await runProgram([process.execPath, program, 'run', '--config', config, ...reporters], {
     cwd: join(fixtures, 'vitest'),
     env: cleanEnvironment(env),
@@ -49,15 +54,32 @@ async function vitest(env: NodeJS.ProcessEnv): Promise<VitestRun> {
   })
   const told = JSON.parse(readFileSync(report, 'utf8')) as VitestReport
   const outcomes: Record<string, string> = {}
-  for (const { assertionResults } of told.testResults)
-    for (const { title, status } of assertionResults)
-      outcomes[title] = [outcomes[title], status].filter(Boolean).join(' ')
-  return { ...result, outcomes }
+  const errors: Record<string, string[]> = {}
+  for (const { title, status, failureMessages } of told.testResults.flatMap((file) => file.assertionResults)) {
+    outcomes[title] = [outcomes[title], status].filter(Boolean).join(' ')
+    errors[title] = [...(errors[title] ?? []), ...failureMessages]
+  }
+  return { ...result, outcomes, errors, annotations: annotationsOf(readFileSync(junit, 'utf8')) }
+}
+
+/** Of a report in JUnit's form, whose test cases follow one another. */
+function annotationsOf(xml: string): Record<string, string> {
+  const found: Record<string, string> = {}
+  for (const test of xml.split('<testcase ').slice(1)) {
+    const title = /\bname="([^"]*)"/.exec(test)?.[1] ?? ''
+    const annotation = /<property name="testkit" value="([^"]*)"/.exec(test)?.[1]
+    if (annotation !== undefined) found[title] = annotation
+  }
+  return found
 }
 
 interface VitestReport {
   readonly testResults: readonly {
-    readonly assertionResults: readonly { readonly title: string; readonly status: string }[]
+    readonly assertionResults: readonly {
+      readonly title: string
+      readonly status: string
+      readonly failureMessages: readonly string[]
+    }[]
   }[]
 }
 
@@ -100,6 +122,15 @@ describe('test runners (testkit.md A13)', { timeout: 180_000 }, () => {
       expect(output.match(/testkit: kept in/g)?.length).toBeGreaterThanOrEqual(2)
       expect(output).not.toMatch(/passes-quietly/)
       expect(run.exitCode).toBe(1)
+    })
+
+    test('H-58 a failing test has the timeline attached, and no error besides its own', () => {
+      const failing = ['fails without a launch failure', 'takes too long']
+      for (const title of failing) {
+        expect(run.errors[title]).toHaveLength(1)
+        expect(run.annotations[title]).toMatch(/\/harness \| ready after[^]*--- testkit: kept in \S+$/)
+      }
+      expect(run.annotations).not.toHaveProperty('passes quietly')
     })
 
     test('H-61 a forbidden log line fails the test and is quoted', () => {

@@ -1,4 +1,4 @@
-import { test as base } from 'vitest'
+import { test as base, type TestContext } from 'vitest'
 import { Cluster } from './cluster.ts'
 import type { ClusterOptions } from './cluster-options.ts'
 import type { DisposeReport } from './cluster-dispose.ts'
@@ -44,7 +44,7 @@ export function clusterTest(options: ClusterOptions = {}) {
       const cluster = await Cluster.create({ name: `${worker()}-${task.name}`, ...options })
       onCleanup(async () => {
         const failed = task.result?.state === 'fail'
-        await attach(await cluster.dispose({ failed }), failed, annotate)
+        await attach(await cluster.dispose({ failed }), failed, { task, annotate })
       })
       return cluster
     })
@@ -71,12 +71,33 @@ function worker(): string {
 async function attach(
   report: DisposeReport,
   failed: boolean,
-  annotate: (message: string, type?: string) => Promise<unknown>,
+  { task, annotate }: Pick<TestContext, 'task' | 'annotate'>,
 ): Promise<void> {
   if (!shouldPrint(failed)) return
   const text = failureText(report)
   process.stderr.write(`${text}\n`)
-  if (!failed) return
-  // Vitest takes annotations only while the test runs; after a time-out the text above has to do.
-  await annotate(text, 'testkit').catch(() => undefined)
+  // Should another Vitest refuse it: the text above has to do, and the test keeps the one error that it has.
+  if (failed) await annotateEnded(task, annotate, text).catch(() => undefined)
+}
+
+/**
+ * Annotates a test that has ended. Vitest (4 and 5) takes annotations only of a test in the state `run`, and looks at
+ * the state when `annotate` is called, not later; but that a test has failed is known only when it is in another state.
+ */
+async function annotateEnded(
+  task: TestContext['task'],
+  annotate: TestContext['annotate'],
+  text: string,
+): Promise<void> {
+  const { result } = task
+  if (result === undefined) return
+  const ended = result.state
+  result.state = 'run'
+  let taken: Promise<unknown>
+  try {
+    taken = annotate(text, 'testkit')
+  } finally {
+    result.state = ended
+  }
+  await taken
 }
