@@ -8,6 +8,7 @@ const useSource = existsSync(source) && !/[\\/]node_modules[\\/]/.test(realpathS
 export const {
   Cluster,
   DiskLimit,
+  DisposeError,
   ManagedServer,
   TcpProxy,
   TestkitError,

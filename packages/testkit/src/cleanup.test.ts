@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test, vi } from 'vitest'
 import { pollUntil } from './clock.ts'
 import { Cluster } from './cluster.ts'
+import { DisposeError } from './cluster-dispose.ts'
 import { homeDir, readOwner, removeQuietly } from './home.ts'
 import { findByEnvironment, identityOf, isAlive } from './process/process-table.ts'
 import { runProgram } from './process/run.ts'
@@ -61,7 +62,10 @@ describe('clean-up and the reaper (testkit.md A10)', { timeout: 180_000 }, () =>
     })
     cluster.onDispose(() => Promise.reject(new Error('own work failed')))
     const error = await rejection(cluster.dispose())
+    expect(error).toBeInstanceOf(DisposeError)
     expect(error).toBeInstanceOf(AggregateError)
+    expect(error.message).toContain(`kept in ${cluster.dir}`)
+    expect((error as DisposeError).report).toMatchObject({ keptDir: cluster.dir, timeline: cluster.timelineText() })
     for (const part of ['server "a" did not end', 'server "b" did not end', 'own work failed'])
       expect(error.message).toContain(part)
     expect(ran).toBe(true)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { pauseMs } from './clock.ts'
 import { reasonOf } from './errors.ts'
 import type { Cluster } from './cluster.ts'
+import type { ClusterOptions } from './cluster-options.ts'
 import type { ClusterDatabases } from './database/cluster-databases.ts'
 import { release } from './exit-guard.ts'
 import type { DiskLimit } from './faults/disk-full.ts'
@@ -27,6 +28,18 @@ export interface DisposeReport {
   readonly timelineFile: string | undefined
   readonly timeline: string
   readonly warnings: readonly string[]
+}
+
+/** The clean-up failed, after all of its steps ran. `errors` has what each of them threw. */
+export class DisposeError extends AggregateError {
+  override readonly name = 'DisposeError'
+  readonly report: DisposeReport
+
+  constructor(errors: readonly unknown[], report: DisposeReport) {
+    const kept = report.keptDir === undefined ? '' : `; kept in ${report.keptDir}`
+    super(errors, `clean-up failed: ${errors.map(reasonOf).join('; ')}${kept}`)
+    this.report = report
+  }
 }
 
 interface Parts {
@@ -82,13 +95,14 @@ export async function disposeCluster(parts: Parts, options: DisposeOptions): Pro
   reaper.tell({ event: 'forget-dir', path: cluster.dir })
   reaper.tell({ event: 'forget-run', marker: cluster.marker })
   release(cluster)
-  if (errors.length > 0) throw new AggregateError(errors, `clean-up failed: ${errors.map(reasonOf).join('; ')}`)
-  return {
+  const report: DisposeReport = {
     keptDir,
     timelineFile: keptDir === undefined ? undefined : join(keptDir, 'timeline.log'),
     timeline,
     warnings: [...cluster.warnings],
   }
+  if (errors.length > 0) throw new DisposeError(errors, report)
+  return report
 }
 
 async function withinBudget(name: string, ms: number, work: () => unknown): Promise<void> {
@@ -125,7 +139,7 @@ function inReverse(cluster: Cluster): ManagedServer[][] {
 
 /** Removed when green, kept when red, unless told otherwise. */
 function finishFolder(cluster: Cluster, failed: boolean): string | undefined {
-  const keep = cluster.options.keep ?? keepFromEnvironment()
+  const keep = keepOf(cluster.options)
   if (keep === 'never' || (keep === 'fail' && !failed)) {
     removeQuietly(cluster.dir)
     return undefined
@@ -137,7 +151,9 @@ function finishFolder(cluster: Cluster, failed: boolean): string | undefined {
   return cluster.dir
 }
 
-function keepFromEnvironment(): 'always' | 'fail' | 'never' {
+/** Whether a cluster's folder stays. */
+export function keepOf(options: ClusterOptions): 'always' | 'fail' | 'never' {
+  if (options.keep !== undefined) return options.keep
   const keep = process.env['MAINSTAY_TESTKIT_KEEP']
   return keep === 'always' || keep === 'never' ? keep : 'fail'
 }

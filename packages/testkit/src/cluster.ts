@@ -84,7 +84,12 @@ export class Cluster implements AsyncDisposable {
       throw new TestkitError('TK_CLUSTER_CLOSED', options.disabledReason ?? 'Test disabled')
     }
     const cluster = new Cluster(options)
-    for (const spec of options.servers ?? []) cluster.add(spec)
+    try {
+      for (const spec of options.servers ?? []) cluster.add(spec)
+    } catch (error) {
+      await cluster.dispose()
+      throw error
+    }
     return cluster
   }
 
@@ -258,7 +263,7 @@ export class Cluster implements AsyncDisposable {
   /**
    * Ends everything, in the order of testkit.md A10. A second call waits for the first and does nothing.
    *
-   * @throws AggregateError listing every step that failed, after all of them ran
+   * @throws DisposeError listing every step that failed, after all of them ran
    */
   async dispose(options: DisposeOptions = {}): Promise<DisposeReport> {
     this.#closing ??= disposeCluster(
@@ -301,11 +306,8 @@ function defaultRetries(server: ManagedServer): number {
 
 /** What a folder's name may hold; long names are cut so that UNIX sockets below still fit. */
 function slug(name: string): string {
-  return (
-    name
-      .toLowerCase()
-      .replaceAll(/[^a-z0-9]+/g, '-')
-      .slice(0, 32)
-      .replaceAll(/^-+|-+$/g, '') || 'cluster'
-  )
+  const all = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
+  // The beginning has the worker and the suite, the end says which test.
+  const short = all.length <= 32 ? all : `${all.slice(0, 8)}-${all.slice(-23)}`
+  return short.replaceAll(/-+/g, '-').replaceAll(/^-|-$/g, '') || 'cluster'
 }

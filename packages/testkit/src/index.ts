@@ -5,6 +5,7 @@
  */
 export { Cluster } from './cluster.ts'
 export type { CleanLogs, ClusterOptions } from './cluster-options.ts'
+export { DisposeError } from './cluster-dispose.ts'
 export type { DisposeOptions, DisposeReport } from './cluster-dispose.ts'
 export { componentAvailable, componentNames, componentSpec, skipReason } from './components/component.ts'
 export type { ComponentName, ComponentOptions } from './components/component.ts'

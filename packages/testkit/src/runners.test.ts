@@ -98,6 +98,23 @@ describe('test runners (testkit.md A13)', { timeout: 180_000 }, () => {
     expect(stdout + stderr).toContain('greeter/harness | ready after')
   })
 
+  test('H-58 a test of node:test whose subtest fails has failed', async () => {
+    const { stdout, stderr } = await nodeTest({ MAINSTAY_TESTKIT_MODE: 'process', FAIL: 'subtest' })
+    const kept = /servers' folder: (\S+)/.exec(stdout)?.[1] ?? ''
+    expect(existsSync(join(kept, 'timeline.log'))).toBe(true)
+    expect(kept).toContain('has-a-subtest-that-fails')
+    expect(stdout + stderr).toContain('greeter/harness | ready after')
+  })
+
+  test('H-67 under node:test a disabled test is skipped, and so is a subtest', async () => {
+    const { stdout, exitCode } = await nodeTest({ MAINSTAY_TESTKIT_MODE: 'process', DISABLED: '1' })
+    expect(stdout).toMatch(/# pass 2\n# fail 0\n# cancelled 0\n# skipped 2\n/)
+    expect(stdout.match(/# SKIP not today/g)).toHaveLength(2)
+    expect(stdout).not.toContain('ran')
+    expect(exitCode).toBe(0)
+    expect(readdirSync(join(work, 'home', 'runs')).filter((name) => name.includes('switched-off'))).toEqual([])
+  })
+
   describe('Vitest', () => {
     const note = join(work, 'markers')
     let run: VitestRun
@@ -133,9 +150,44 @@ describe('test runners (testkit.md A13)', { timeout: 180_000 }, () => {
       expect(run.annotations).not.toHaveProperty('passes quietly')
     })
 
+    test.each(['fails with a shared cluster', 'fails with a worker cluster'])(
+      'H-58 a test that %s has the timeline attached, and the folder stays',
+      (title) => {
+        expect(run.errors[title]).toHaveLength(1)
+        expect(run.annotations[title]).toMatch(/lent\/harness \| ready after/)
+        expect(run.annotations[title]).toContain(`test failed: ${title}`)
+        const kept = /kept in (\S+)$/.exec(run.annotations[title] ?? '')?.[1] ?? ''
+        expect(readFileSync(join(kept, 'timeline.log'), 'utf8')).toContain(`test failed: ${title}`)
+        expect(run.annotations).not.toHaveProperty('passes with a shared cluster')
+      },
+    )
+
+    test('H-58 a shared cluster that does not start is told to the test that wanted it', () => {
+      const title = 'has a shared cluster that does not start'
+      expect(run.outcomes).toMatchObject({ [title]: 'failed' })
+      expect(run.errors[title]).toHaveLength(1)
+      expect(run.annotations[title]).toContain('broken/stdout | why')
+    })
+
+    test('H-58 a test that is meant to fail is told of when it passes', () => {
+      expect(run.outcomes).toMatchObject({ 'is meant to fail': 'passed', 'is meant to fail and passes': 'failed' })
+      expect(run.annotations).not.toHaveProperty('is meant to fail')
+      expect(run.annotations).toHaveProperty('is meant to fail and passes')
+    })
+
+    test('the databases of a shared cluster are emptied between its tests, those of a worker’s are not', () => {
+      expect(run.outcomes).toMatchObject({
+        'the first test of a shared cluster writes': 'passed',
+        'the second finds nothing of it': 'passed',
+        'the first test of a worker cluster writes': 'passed',
+        'the second finds it': 'passed',
+      })
+    })
+
     test('H-61 a forbidden log line fails the test and is quoted', () => {
       expect(run.outcomes).toMatchObject({ 'logs something forbidden': 'failed' })
       expect(run.stdout + run.stderr).toContain('greeter/stdout | GET /healthz')
+      expect(run.annotations['logs something forbidden']).toMatch(/harness \| ready after[^]*kept in \S+$/)
     })
 
     test('H-66 servers are stopped after a time-out too', () => {
@@ -145,8 +197,12 @@ describe('test runners (testkit.md A13)', { timeout: 180_000 }, () => {
       expect(markers.flatMap((marker) => findByEnvironment([marker]))).toEqual([])
     })
 
-    test('H-67 a disabled test is skipped and makes no folder', () => {
-      expect(run.outcomes).toMatchObject({ 'is switched off': 'skipped' })
+    test('H-67 a disabled test is skipped and makes no folder, with whichever cluster', () => {
+      expect(run.outcomes).toMatchObject({
+        'is switched off': 'skipped',
+        'shared is switched off': 'skipped',
+        'worker is switched off': 'skipped',
+      })
       expect(readdirSync(join(work, 'home', 'runs')).filter((name) => name.includes('switched-off'))).toEqual([])
     })
   })

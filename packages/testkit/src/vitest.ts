@@ -1,14 +1,16 @@
 import { test as base, type TestContext } from 'vitest'
 import { Cluster } from './cluster.ts'
 import type { ClusterOptions } from './cluster-options.ts'
-import type { DisposeReport } from './cluster-dispose.ts'
-import { failureText, shouldPrint } from './failure-report.ts'
+import { disposeAndTell, failureText, print, shouldPrint, type Ended } from './failure-report.ts'
+import { LastingCluster } from './lasting-cluster.ts'
+import { skipIfDisabled } from './requirements.ts'
 
 export { Cluster } from './cluster.ts'
 
 /**
- * Vitest's `test` with clusters of these servers. A failing test gets the timeline of all its servers: in its output, as
- * an annotation, and as a file in the kept folder. With `disabled` its tests are skipped before anything is created.
+ * Vitest's `test` with clusters of these servers. A failing test gets the timeline of all servers that it used: in its
+ * output, as an annotation, and as a file in the kept folder. With `disabled` its tests are skipped before anything is
+ * created.
  *
  * - `cluster`: of this test alone; its servers are declared, not yet started.
  * - `sharedCluster`: one for the tests of a file, started; databases are reset before each test that uses it.
@@ -26,26 +28,24 @@ export { Cluster } from './cluster.ts'
 export function clusterTest(options: ClusterOptions = {}) {
   return base
     .extend('clusterOptions', { scope: 'worker' }, () => options)
-    .extend('workerCluster', { scope: 'worker' }, ({ clusterOptions }, { onCleanup }) =>
-      open('worker', clusterOptions, onCleanup),
+    .extend('clusterOfWorker', { scope: 'worker' }, ({ clusterOptions }, { onCleanup }) =>
+      lasting('worker', clusterOptions, onCleanup),
     )
-    .extend('fileCluster', { scope: 'file' }, ({ clusterOptions }, { onCleanup }) =>
-      open('file', clusterOptions, onCleanup),
+    .extend('clusterOfFile', { scope: 'file' }, ({ clusterOptions }, { onCleanup }) =>
+      lasting('file', clusterOptions, onCleanup),
     )
-    .extend('sharedCluster', async ({ fileCluster, task }) => {
-      fileCluster.note(`test: ${task.name}`)
-      for (const { name, spec } of fileCluster.servers) {
-        if (spec.database !== undefined && !('shareWith' in spec.database)) await fileCluster.resetDatabase(name)
-      }
-      return fileCluster
+    .extend('workerCluster', async ({ clusterOptions, clusterOfWorker, task, skip, annotate }, { onCleanup }) => {
+      skipWhenDisabled(clusterOptions, skip)
+      return await lend(clusterOfWorker, { task, annotate, onCleanup })
     })
-    .extend('cluster', async ({ task, skip, annotate }, { onCleanup }) => {
-      if (options.disabled === true) skip(options.disabledReason ?? 'Test disabled')
-      const cluster = await Cluster.create({ name: `${worker()}-${task.name}`, ...options })
-      onCleanup(async () => {
-        const failed = task.result?.state === 'fail'
-        await attach(await cluster.dispose({ failed }), failed, { task, annotate })
-      })
+    .extend('sharedCluster', async ({ clusterOptions, clusterOfFile, task, skip, annotate }, { onCleanup }) => {
+      skipWhenDisabled(clusterOptions, skip)
+      return await lend(clusterOfFile, { task, annotate, onCleanup, prepare: resetDatabases })
+    })
+    .extend('cluster', async ({ clusterOptions, task, skip, annotate }, { onCleanup }) => {
+      skipWhenDisabled(clusterOptions, skip)
+      const cluster = await Cluster.create({ name: `${worker()}-${nameOf(task)}`, ...clusterOptions })
+      onCleanup(() => disposeAndTell(cluster, hasFailed(task), (ended) => tell(cluster, ended, { task, annotate })))
       return cluster
     })
 }
@@ -53,42 +53,82 @@ export function clusterTest(options: ClusterOptions = {}) {
 /** Vitest's `test` with clusters that the tests fill themselves: `cluster.add(spec)`, `cluster.component(name)`. */
 export const test = clusterTest()
 
-async function open(
-  scope: string,
-  options: ClusterOptions,
-  onCleanup: (work: () => Promise<void>) => void,
+type Task = TestContext['task']
+type OnCleanup = (work: () => Promise<void>) => void
+
+/** The test that is told how it went. */
+interface Told {
+  readonly task: Task
+  readonly annotate: TestContext['annotate']
+}
+
+function lasting(scope: string, options: ClusterOptions, onCleanup: OnCleanup): LastingCluster {
+  const made = new LastingCluster({ name: `${scope}-${worker()}`, ...options })
+  onCleanup(() => made.dispose())
+  return made
+}
+
+/** Gives a test the use of a lasting cluster, and the test what is to be said about it. */
+async function lend(
+  lastingCluster: LastingCluster,
+  { onCleanup, prepare, ...told }: Told & { onCleanup: OnCleanup; prepare?: (cluster: Cluster) => Promise<void> },
 ): Promise<Cluster> {
-  const cluster = await Cluster.create({ name: `${scope}-${worker()}`, ...options })
-  onCleanup(async () => void (await cluster.dispose()))
-  await cluster.startAll()
-  return cluster
+  const name = nameOf(told.task)
+  const noteFailure = (): Promise<void> =>
+    lastingCluster.noteFailure(name, (cluster, ended) => tell(cluster, ended, told))
+  try {
+    const cluster = await lastingCluster.started()
+    cluster.note(`test: ${name}`)
+    await prepare?.(cluster)
+    onCleanup(async () => {
+      if (hasFailed(told.task)) await noteFailure()
+    })
+    return cluster
+  } catch (error) {
+    // A fixture that failed is not cleaned up.
+    await noteFailure()
+    throw error
+  }
+}
+
+/** Each once: those that servers have of their own, and the cluster's. */
+async function resetDatabases(cluster: Cluster): Promise<void> {
+  const own = cluster.servers.filter(({ spec }) => spec.database !== undefined && !('shareWith' in spec.database))
+  const common = cluster.servers.find(({ spec, dbUrl }) => spec.database === undefined && dbUrl !== '')
+  for (const { name } of common === undefined ? own : [...own, common]) await cluster.resetDatabase(name)
+}
+
+function skipWhenDisabled(options: ClusterOptions, skip: (note?: string) => void): void {
+  const reason = skipIfDisabled(options)
+  if (reason !== undefined) skip(reason)
+}
+
+/** A test that is expected to fail has failed when it passed. */
+function hasFailed(task: Task): boolean {
+  return task.result?.state === (task.fails === true ? 'pass' : 'fail')
+}
+
+/** Suites and test; a folder's name has the end of it. */
+function nameOf(task: Task): string {
+  return task.fullTestName
 }
 
 function worker(): string {
   return process.env['VITEST_POOL_ID'] ?? '0'
 }
 
-async function attach(
-  report: DisposeReport,
-  failed: boolean,
-  { task, annotate }: Pick<TestContext, 'task' | 'annotate'>,
-): Promise<void> {
-  if (!shouldPrint(failed)) return
-  const text = failureText(report)
-  process.stderr.write(`${text}\n`)
+async function tell(cluster: Cluster, ended: Ended, { task, annotate }: Told): Promise<void> {
+  if (!shouldPrint(ended.failed)) return
+  print(cluster, ended)
   // Should another Vitest refuse it: the text above has to do, and the test keeps the one error that it has.
-  if (failed) await annotateEnded(task, annotate, text).catch(() => undefined)
+  if (ended.failed) await annotateEnded(task, annotate, failureText(cluster, ended)).catch(() => undefined)
 }
 
 /**
  * Annotates a test that has ended. Vitest (4 and 5) takes annotations only of a test in the state `run`, and looks at
  * the state when `annotate` is called, not later; but that a test has failed is known only when it is in another state.
  */
-async function annotateEnded(
-  task: TestContext['task'],
-  annotate: TestContext['annotate'],
-  text: string,
-): Promise<void> {
+async function annotateEnded(task: Task, annotate: Told['annotate'], text: string): Promise<void> {
   const { result } = task
   if (result === undefined) return
   const ended = result.state
