@@ -150,7 +150,10 @@ async function recordExit<C extends object>(
 async function openNotify<C extends object>(life: ServerLife<C>): Promise<void> {
   if (!awaitsNotification(readinessOf(life.spec))) return
   const path = join(life.folders.runDir, 'notify.sock')
-  life.notify ??= await NotifySocket.open(path, () => life.logs.note('READY=1'))
+  life.notify ??= await NotifySocket.open(path, {
+    onReady: () => life.logs.note('READY=1'),
+    reaper: life.host.reaper,
+  })
   life.notify?.forget()
 }
 

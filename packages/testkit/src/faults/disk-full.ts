@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs'
+import { mkdirSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TestkitError, systemCode } from '../errors.ts'
 import { removeQuietly } from '../home.ts'
 import { findExecutable } from '../process/executable.ts'
 import { runProgram } from '../process/run.ts'
+import { mountSource, ownMountsIn } from '../reaper/mounts.ts'
 import type { ReaperClient } from '../reaper/reaper-client.ts'
 
 /** A small file system in memory, mounted on a folder of the test, that can be filled to the last byte and freed again. */
@@ -30,7 +31,7 @@ export class DiskLimit {
     if (reason !== undefined) throw new TestkitError('TK_FAULT_UNSUPPORTED', reason)
     mkdirSync(folder, { recursive: true })
     options.reaper.tell({ event: 'mount', path: folder })
-    await runProgram(['mount', '-t', 'tmpfs', '-o', `size=${options.sizeBytes},mode=0711`, 'mainstay-testkit', folder])
+    await runProgram(['mount', '-t', 'tmpfs', '-o', `size=${options.sizeBytes},mode=0711`, mountSource, folder])
     return new DiskLimit(folder, options.reaper)
   }
 
@@ -61,7 +62,7 @@ export class DiskLimit {
   async undo(): Promise<void> {
     if (!this.#mounted) return
     await runProgram(['umount', this.folder])
-    if (readFileSync('/proc/self/mounts', 'utf8').includes(` ${this.folder} `)) {
+    if (ownMountsIn(this.folder).includes(this.folder)) {
       throw new TestkitError('TK_FAULT_UNSUPPORTED', `${this.folder} is still mounted after umount`)
     }
     this.#mounted = false

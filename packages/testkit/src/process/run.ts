@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { pollUntil } from '../clock.ts'
 import { TestkitError } from '../errors.ts'
 import { requireProgram } from './executable.ts'
+import { withOwnerMarker } from './owner-marker.ts'
 import { sendSignal } from './process-table.ts'
 
 /** How a helper program is run. */
@@ -43,7 +44,7 @@ export async function runProgram(command: readonly string[], options: RunOptions
   const startedAt = performance.now()
   const timeoutMs = options.timeoutMs ?? 60_000
   const child = spawn(path, args, {
-    env: { ...env },
+    env: withOwnerMarker(env),
     cwd: options.cwd,
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,

@@ -4,6 +4,8 @@ import { createInterface } from 'node:readline'
 import { pollUntil } from '../clock.ts'
 import { TestkitError } from '../errors.ts'
 import { findExecutable } from '../process/executable.ts'
+import { withOwnerMarker } from '../process/owner-marker.ts'
+import type { ReaperClient } from '../reaper/reaper-client.ts'
 import { shortSocketPath } from '../ports/unix-path.ts'
 import { removeQuietly } from '../home.ts'
 
@@ -22,12 +24,14 @@ export class NotifySocket {
   readonly path: string
   readonly #shortcut: string | undefined
   readonly #child: ChildProcess
+  readonly #reaper: ReaperClient
   #ready = false
 
-  private constructor(path: string, shortcut: string | undefined, child: ChildProcess) {
+  private constructor(path: string, shortcut: string | undefined, made: { child: ChildProcess; reaper: ReaperClient }) {
     this.path = path
     this.#shortcut = shortcut
-    this.#child = child
+    this.#child = made.child
+    this.#reaper = made.reaper
   }
 
   get ready(): boolean {
@@ -40,14 +44,21 @@ export class NotifySocket {
   }
 
   /** Undefined where no receiver can run: then only the line on stdout is understood. */
-  static async open(wanted: string, onReady: () => void): Promise<NotifySocket | undefined> {
+  static async open(
+    wanted: string,
+    { onReady, reaper }: { onReady: () => void; reaper: ReaperClient },
+  ): Promise<NotifySocket | undefined> {
     const perl = findExecutable('perl')
     if (perl === undefined) return undefined
     const { path, remove } = shortSocketPath(wanted)
+    if (remove !== undefined) reaper.tell({ event: 'dir', path: remove })
     removeQuietly(path)
-    const child = spawn(perl, ['-e', receiver, path], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const child = spawn(perl, ['-e', receiver, path], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: withOwnerMarker(process.env),
+    })
     child.on('error', () => undefined)
-    const socket = new NotifySocket(path, remove, child)
+    const socket = new NotifySocket(path, remove, { child, reaper })
     createInterface({ input: child.stdout }).on('line', (line) => {
       if (line.trim() !== 'READY=1') return
       socket.#ready = true
@@ -62,6 +73,8 @@ export class NotifySocket {
 
   close(): void {
     this.#child.kill('SIGKILL')
-    if (this.#shortcut !== undefined) removeQuietly(this.#shortcut)
+    if (this.#shortcut === undefined) return
+    removeQuietly(this.#shortcut)
+    this.#reaper.tell({ event: 'forget-dir', path: this.#shortcut })
   }
 }

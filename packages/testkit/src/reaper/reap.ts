@@ -10,6 +10,7 @@ import {
 } from '../process/process-table.ts'
 import { runProgram } from '../process/run.ts'
 import type { Ledger } from './ledger.ts'
+import { unmountOwn } from './mounts.ts'
 
 /** Between the polite and the hard signal. */
 const graceMs = 400
@@ -36,7 +37,7 @@ export async function reap(ledger: Ledger, options: { keep: boolean }): Promise<
   )
   await Promise.allSettled([...ledger.databases.values()].map(dropDatabase))
   await Promise.allSettled([...ledger.leases].map(async (path) => freeDeadLock(path)))
-  await Promise.allSettled([...ledger.mounts].map((path) => runProgram(['umount', path], { timeoutMs: 1000 })))
+  await Promise.allSettled([...ledger.mounts].map(unmountOwn))
   // Each by itself: what cannot be removed now is swept by a later run and must not keep the rest.
   if (!options.keep) await Promise.allSettled([...ledger.dirs].map(async (path) => removeQuietly(path)))
 }

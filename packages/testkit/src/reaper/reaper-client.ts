@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { homeDir } from '../home.ts'
 import { requireProgram } from '../process/executable.ts'
+import { ownerMarker } from '../process/owner-marker.ts'
 import { groupLedBy, sendSignal, type ProcessIdentity } from '../process/process-table.ts'
 import type { ReaperEvent } from './reaper-events.ts'
 
@@ -47,8 +48,8 @@ function startReaper(): RunningReaper {
     },
     killGroups: () => killAll(groups.values()),
     onExit() {
+      // No goodbye: whatever is still in its books (a mount, a database, a helper) is the reaper's to undo.
       killAll(groups.values())
-      if (groups.size === 0) client.tell({ event: 'bye' })
     },
     async bye() {
       current = undefined
@@ -61,6 +62,7 @@ function startReaper(): RunningReaper {
       await ended
     },
   }
+  client.tell({ event: 'run', marker: `${ownerMarker.name}=${ownerMarker.value}` })
   client.tell({ event: 'sweep', home: homeDir() })
   return client
 }

@@ -5,7 +5,7 @@ export type ReaperEvent =
   /** A process that leads its own group, and the signal that asks it to end. */
   | { readonly event: 'add'; readonly process: ProcessIdentity; readonly signal: NodeJS.Signals }
   | { readonly event: 'del'; readonly pid: number }
-  /** The marker that every process of a cluster carries in its environment. */
+  /** A marker that every process of a cluster, or every helper of the test process, carries in its environment. */
   | { readonly event: 'run'; readonly marker: string }
   | { readonly event: 'forget-run'; readonly marker: string }
   | { readonly event: 'dir'; readonly path: string }

@@ -4,6 +4,7 @@ import { systemCode } from '../errors.ts'
 import { wallMs } from '../clock.ts'
 import { freeDeadLock, homeDir, readOwner, removeQuietly } from '../home.ts'
 import { findByEnvironment, isAlive, sendSignal } from '../process/process-table.ts'
+import { unmountOwn } from './mounts.ts'
 
 /** Name of the file in a cluster's folder that says whose it is. */
 export const ownerFile = 'owner.json'
@@ -24,7 +25,7 @@ export async function sweepDeadRuns(home: string): Promise<void> {
     ...[...entries('ports'), ...entries('redis'), ...entries('databases')].map((path) => () => sweepLock(path)),
     ...entries('runs').map((path) => () => sweepRun(path)),
   ]
-  // Each by itself: a folder that cannot be removed (something is mounted in it) waits for the next sweep.
+  // Each by itself: a folder that cannot be removed (somebody's mount is in it) waits for the next sweep.
   await Promise.allSettled(work.map(async (sweep) => sweep()))
 }
 
@@ -38,7 +39,7 @@ export function limitKeptFolders(home: string = homeDir()): void {
   for (const { path } of kept.slice(keptFolders)) removeQuietly(path)
 }
 
-function sweepRun(path: string): void {
+async function sweepRun(path: string): Promise<void> {
   if (existsSync(join(path, keptFile))) return
   const owner = readOwner(join(path, ownerFile))
   if (owner === undefined) {
@@ -49,6 +50,7 @@ function sweepRun(path: string): void {
   if (isAlive(owner)) return
   const marker = owner.marker
   if (marker !== undefined) for (const entry of findByEnvironment([marker])) sendSignal(entry.pid, 'SIGKILL')
+  await unmountOwn(path)
   removeQuietly(path)
 }
 
