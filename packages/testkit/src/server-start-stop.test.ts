@@ -5,7 +5,6 @@ import { describe, expect, test } from 'vitest'
 import { pollUntil } from './clock.ts'
 import { TestkitError } from './errors.ts'
 import { groupMembers, identityOf, isAlive, sendSignal } from './process/process-table.ts'
-import { ServerProcess } from './process/server-process.ts'
 import type { ServerSpec } from './spec.ts'
 import { startInOrder } from './start-order.ts'
 import { httpProgram, httpServer, page, rejection, script, withCluster } from './testing/fixture-server.ts'
@@ -167,24 +166,6 @@ describe('start and stop (testkit.md A5)', { timeout: 180_000 }, () => {
       expect(groupMembers(cluster.get('parent').pid ?? 0).map((entry) => entry.pid)).not.toContain(zombie)
       await expect(cluster.get('parent').stop()).resolves.toMatchObject({ clean: true })
     })
-  })
-
-  test('H-31 a process with another start time under the same number is never signalled', async () => {
-    const running = new ServerProcess({
-      command: [process.execPath, '-e', idle],
-      cwd: '/',
-      env: {},
-      user: undefined,
-      descriptors: [],
-      onOutput: () => undefined,
-      marker: ['MAINSTAY_TESTKIT_RUN=none'],
-    })
-    const recycled = { pid: running.pid, startTicks: running.identity.startTicks - 1 }
-    expect(isAlive(recycled)).toBe(false)
-    expect(isAlive(running.identity)).toBe(true)
-    await running.kill('SIGKILL')
-    expect(running.signal('SIGTERM')).toBe(false)
-    expect(running.signal('SIGTERM', 'group')).toBe(false)
   })
 
   test('H-32 a missing executable is said so, is not retried, and leaves nothing', async () => {

@@ -101,7 +101,10 @@ export interface LogSpec {
   readonly path: string
 }
 
-/** Times count from the first signal. Source: testkit.md A5.3. */
+/**
+ * Times count from the first signal. One that is not set comes earlier when a later one is set to less than its default.
+ * Source: testkit.md A5.3.
+ */
 export interface StopPolicy {
   /** Default SIGTERM. */
   readonly signal?: NodeJS.Signals
@@ -109,8 +112,10 @@ export interface StopPolicy {
   readonly graceMs?: number
   /** Then SIGKILL to the group. Default 7000. */
   readonly killAfterMs?: number
-  /** Then give up with diagnostics. Default 10 000. */
+  /** Then give up with diagnostics; never sooner than 1 s after SIGKILL. Default 10 000. */
   readonly deadlineMs?: number
+  /** Whether the second signal and SIGKILL go to the whole group, or to the leader alone. Default true. */
+  readonly group?: boolean
   /** What counts as a clean end. Default: code 0 or the signal itself. */
   readonly expectExit?: number | readonly number[] | 'signal'
   /** Having to escalate is an error. Default: the cluster's `strictStop`. */

@@ -142,6 +142,18 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
+/**
+ * Signals this very process, or the group that it leads; false when it has ended, whoever has its number now.
+ */
+export function signalProcess(
+  identity: ProcessIdentity,
+  signal: NodeJS.Signals,
+  to: 'leader' | 'group' = 'leader',
+): boolean {
+  if (identity.pid === 0 || !isAlive(identity)) return false
+  return sendSignal(to === 'group' ? -identity.pid : identity.pid, signal)
+}
+
 function isDead(entry: ProcessEntry): boolean {
   return entry.state === 'Z' || entry.state === 'X'
 }

@@ -9,10 +9,13 @@ import {
   groupLedBy,
   identityOf,
   isAlive,
+  readProcess,
   sendSignal,
+  signalProcess,
   type ProcessEntry,
   type ProcessIdentity,
 } from './process-table.ts'
+import { stopTimes } from './stop-times.ts'
 
 /** Everything needed to start one process; descriptors stand in the child from 3 on, in order. */
 export interface SpawnRequest {
@@ -35,10 +38,16 @@ const execLimitMs = 1000
 /** After SIGKILL only a system call that cannot be interrupted keeps a process. */
 const killDeadlineMs = 10_000
 
+interface End {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
 /**
  * A process that leads its own session and group.
  *
- *   running ──signal to the leader──▶ ──graceMs: to the group──▶ ──killAfterMs: SIGKILL to the group──▶ exited
+ *   running ──signal to the leader──▶ ──graceMs: to the group──▶ ──killAfterMs: SIGKILL to the group──▶ ended
+ *   ended ──its output has been read──▶ exited ──what it left behind is ended──▶ (nothing of it is left)
  *
  * Invariant: nothing is signalled by number alone; whoever is signalled was looked at with its start time just before.
  * After the leader's end no member of the group and no descendant with the marker is left. Source: testkit.md A5.3.
@@ -46,14 +55,17 @@ const killDeadlineMs = 10_000
 export class ServerProcess {
   readonly identity: ProcessIdentity
   readonly exited: Promise<ExitInfo>
-  /** Aborts when the process has ended. */
+  /** Aborts when the process has ended and its output has been read. */
   readonly ended: AbortSignal
   readonly #child: ChildProcess
   readonly #marker: readonly string[]
+  readonly #end: Promise<End>
+  #hasEnded = false
   #exit: ExitInfo | undefined
   #stopSignal: NodeJS.Signals | undefined
   #expected: StopPolicy['expectExit']
   #escalated = false
+  #stragglers: Promise<void> | undefined
 
   constructor(request: SpawnRequest) {
     const [program = '', ...args] = request.command
@@ -67,8 +79,10 @@ export class ServerProcess {
     })
     const ended = new AbortController()
     this.ended = ended.signal
-    this.exited = this.#watch(request, ended)
+    this.#end = this.#watchEnd(request)
+    this.exited = this.#watchOutput(request, ended)
     // Whoever does not wait for the end is not to be punished by its failure.
+    this.#end.catch(() => undefined)
     this.exited.catch(() => undefined)
     this.identity = identityOf(this.#child.pid ?? 0)
   }
@@ -83,8 +97,7 @@ export class ServerProcess {
 
   /** False when there is nobody left to receive it. */
   signal(signal: NodeJS.Signals, to: 'leader' | 'group' = 'leader'): boolean {
-    if (this.#exit !== undefined || this.pid === 0 || !isAlive(this.identity)) return false
-    return sendSignal(to === 'group' ? -this.pid : this.pid, signal)
+    return !this.#hasEnded && signalProcess(this.identity, signal, to)
   }
 
   /** The living members of the group. */
@@ -92,29 +105,33 @@ export class ServerProcess {
     return groupLedBy(this.identity)
   }
 
-  /** Stops within the policy's deadline. Throws TK_STOP_FAILED when even SIGKILL did not end it. */
+  /** Ends it within the policy's deadline, and what it left behind. Throws TK_STOP_FAILED. */
   async stop(policy: StopPolicy): Promise<ExitInfo> {
-    const { signal = 'SIGTERM', graceMs = 5000, killAfterMs = 7000, deadlineMs = 10_000 } = policy
+    const exit = await this.end(policy)
+    await this.removeStragglers()
+    return exit
+  }
+
+  /** Ends the leader, and by escalation the group. Throws TK_STOP_FAILED when even SIGKILL did not end the leader. */
+  async end(policy: StopPolicy): Promise<ExitInfo> {
+    const { signal = 'SIGTERM', group = true } = policy
+    const { graceMs, killAfterMs, deadlineMs } = stopTimes(policy)
+    const harder = group ? 'group' : 'leader'
+    const startedAt = monotonicMs()
+    const endsBy = async (ms: number): Promise<boolean> => await this.endsWithin(startedAt + ms - monotonicMs())
     this.#stopSignal = signal
     this.#expected = policy.expectExit
     this.signal(signal)
     this.signal('SIGCONT', 'group')
-    if (!(await this.endsWithin(graceMs))) {
+    if (!(await endsBy(graceMs))) {
       this.#escalated = true
-      this.signal(signal, 'group')
-      if (!(await this.endsWithin(killAfterMs - graceMs))) {
-        this.signal('SIGKILL', 'group')
-        if (!(await this.endsWithin(deadlineMs - killAfterMs))) {
-          throw new TestkitError(
-            'TK_STOP_FAILED',
-            `process ${this.pid} still runs ${deadlineMs} ms after ${signal}; SIGKILL did not end it`,
-          )
-        }
+      this.signal(signal, harder)
+      if (!(await endsBy(killAfterMs))) {
+        this.signal('SIGKILL', harder)
+        if (!(await endsBy(deadlineMs))) throw this.#stillRuns(`${deadlineMs} ms after ${signal} and SIGKILL`)
       }
     }
-    const exit = await this.exited
-    await this.removeStragglers()
-    return exit
+    return await this.exited
   }
 
   /**
@@ -126,33 +143,61 @@ export class ServerProcess {
     this.#stopSignal = signal
     this.signal(signal, 'group')
     if (signal !== 'SIGKILL') this.signal('SIGCONT', 'group')
-    if (!(await this.endsWithin(deadlineMs))) {
-      throw new TestkitError('TK_STOP_FAILED', `process ${this.pid} still runs ${deadlineMs} ms after ${signal}`)
-    }
+    if (!(await this.endsWithin(deadlineMs))) throw this.#stillRuns(`${deadlineMs} ms after ${signal}`)
     const exit = await this.exited
     await this.removeStragglers()
     return exit
   }
 
-  /** Ends what the leader left behind: members of the group, and descendants that moved out of it. */
+  /**
+   * Ends what the leader left behind: members of the group, and descendants that moved out of it. Once: whoever asks
+   * again waits for the same work, so nothing of it is under way any more when the first who asked goes on.
+   */
   async removeStragglers(): Promise<void> {
-    const members = this.members().filter(isAlive)
-    for (const { pid } of members) sendSignal(pid, 'SIGKILL')
-    await endStragglers(this.#marker, members)
+    this.#stragglers ??= this.#endStragglers()
+    await this.#stragglers
   }
 
   /** Whether it ends by itself in this time. */
   async endsWithin(ms: number): Promise<boolean> {
-    if (this.#exit !== undefined) return true
+    if (this.#hasEnded) return true
     const late = new AbortController()
     try {
-      return await Promise.race([this.exited.then(() => true), delay(Math.max(0, ms), false, { signal: late.signal })])
+      return await Promise.race([this.#end.then(() => true), delay(Math.max(0, ms), false, { signal: late.signal })])
     } finally {
       late.abort()
     }
   }
 
-  async #watch(request: SpawnRequest, ended: AbortController): Promise<ExitInfo> {
+  async #endStragglers(): Promise<void> {
+    const members = this.members().filter(isAlive)
+    for (const { pid } of members) sendSignal(pid, 'SIGKILL')
+    await endStragglers(this.#marker, members)
+  }
+
+  #stillRuns(when: string): TestkitError {
+    const state = readProcess(this.pid)?.state ?? '?'
+    return new TestkitError('TK_STOP_FAILED', `process ${this.pid} still runs (state ${state}) ${when}`)
+  }
+
+  async #watchEnd(request: SpawnRequest): Promise<End> {
+    try {
+      return await new Promise<End>((resolve, reject) => {
+        this.#child.once('error', (cause) =>
+          reject(
+            new TestkitError('TK_CANNOT_EXECUTE', `cannot execute ${request.command.join(' ')}: ${cause.message}`, {
+              cause,
+            }),
+          ),
+        )
+        this.#child.once('exit', (code, signal) => resolve({ code, signal }))
+      })
+    } finally {
+      this.#hasEnded = true
+    }
+  }
+
+  async #watchOutput(request: SpawnRequest, ended: AbortController): Promise<ExitInfo> {
     const child = this.#child
     let heardAt = 0
     for (const stream of ['stdout', 'stderr'] as const) {
@@ -166,18 +211,7 @@ export class ServerProcess {
       closed = true
     })
     try {
-      const { code, signal } = await new Promise<{ code: number | null; signal: NodeJS.Signals | null }>(
-        (resolve, reject) => {
-          child.once('error', (cause) =>
-            reject(
-              new TestkitError('TK_CANNOT_EXECUTE', `cannot execute ${request.command.join(' ')}: ${cause.message}`, {
-                cause,
-              }),
-            ),
-          )
-          child.once('exit', (exitCode, exitSignal) => resolve({ code: exitCode, signal: exitSignal }))
-        },
-      )
+      const { code, signal } = await this.#end
       const exitedAt = monotonicMs()
       // A starved loop sees its timers before its pipes: each look comes after a turn that has read them.
       await pollUntil(
