@@ -62,6 +62,7 @@ export function glanceScrubber(options: ComponentOptions): ServerSpec {
 const glanceDatabase: DatabaseSpec = {
   engine: 'sqlite',
   migrate: ({ path, dir }) => osloManage(dir, sqliteConfig(path), ['glance-manage', 'db_sync']),
+  sources: [],
 }
 
 function pythonEnv(): Record<string, string> {

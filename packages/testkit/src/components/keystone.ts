@@ -19,6 +19,7 @@ export function keystone(options: ComponentOptions): ServerSpec {
     database: {
       engine: 'sqlite',
       migrate: ({ path, dir }) => osloManage(dir, sqliteConfig(path), ['keystone-manage', 'db_sync']),
+      sources: [],
     },
     files: [{ name: 'keystone.conf', style: 'oslo', content: keystoneConfig }],
     env: ({ etc }) => ({ PYTHONUNBUFFERED: '1', PYTHONDONTWRITEBYTECODE: '1', OS_KEYSTONE_CONFIG_DIR: etc }),

@@ -50,6 +50,7 @@ export function masakariEngine(options: ComponentOptions): ServerSpec {
 const masakariDatabase: DatabaseSpec = {
   engine: 'sqlite',
   migrate: ({ path, dir }) => osloManage(dir, sqliteConfig(path), ['masakari-manage', 'db', 'sync']),
+  sources: [],
 }
 
 function pythonEnv(): Record<string, string> {

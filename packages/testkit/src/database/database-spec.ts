@@ -24,11 +24,15 @@ export interface DatabaseSpec {
   readonly url?: string | (() => string)
   /** Makes the schema: a function, or a command in which `%(dbUrl)s` and `%(dbPath)s` are replaced. */
   readonly migrate: ((ctx: MigrationContext) => Promise<void>) | readonly string[]
-  /** What the schema is made from: a change of these files makes a new template. */
+  /**
+   * What the schema is made from: a change of these files makes a new template. A `migrate` that is a function has a
+   * template only if this is given (empty: its text alone decides), else it runs every time: what it has caught from
+   * around it cannot be seen.
+   */
   readonly sources?: readonly (string | URL)[]
   /** false: migrate every time. A path or name: take that as template. Default: the machine-wide cache. */
   readonly template?: string | false
-  /** Rows put into each fresh copy. */
+  /** Puts rows into each fresh copy, also after a reset. Runs every time: it is no part of the template. */
   readonly seed?: (ctx: MigrationContext) => Promise<void>
 }
 
@@ -38,8 +42,8 @@ export interface ProvisionedDatabase {
   readonly url: string
   sql(statement: string, params: readonly unknown[]): Promise<Row[]>
   /**
-   * Back to the state after migration and seed. `live`: a server has it open; a SQLite file then only loses its rows,
-   * and the seed with them.
+   * Back to the state after migration and seed. `live`: a server has it open; a SQLite file then only loses its rows, also
+   * those of the migration.
    */
   reset(options: { live: boolean }): Promise<void>
   /** Closes connections opened by `sql`. */

@@ -10,6 +10,7 @@ import type { ServerSpec } from '../spec.ts'
 import { httpServer, rejection, script, withCluster } from '../testing/fixture-server.ts'
 import { resetDatabase } from './cluster-databases.ts'
 import type { DatabaseSpec } from './database-spec.ts'
+import { templateKey } from './template-cache.ts'
 import { namedDatabase, parseDatabaseUrl, sqliteUrl, withDatabase } from './database-url.ts'
 
 const work = join(homeDir('own-tests'), `database-${process.pid}`)
@@ -44,6 +45,93 @@ describe('databases (testkit.md A6)', { timeout: 180_000 }, () => {
     writeFileSync(env.SOURCE_FILE, `version 2 ${process.pid}`)
     await runProgram([process.execPath, counter], { env })
     expect(migrations(env.COUNT_FILE)).toBe(2)
+  })
+
+  test('H-47 two migrations that differ only in what they have caught do not share a template', async () => {
+    const creating = (table: string): DatabaseSpec => ({
+      engine: 'sqlite',
+      migrate: async ({ path }) => {
+        const { DatabaseSync } = await import('node:sqlite')
+        const database = new DatabaseSync(path)
+        database.exec(`create table ${table} (n int)`)
+        database.close()
+      },
+    })
+    const servers = ['aaa', 'bbb'].map((name) => ({ ...oneshot(creating(name)), name }))
+    await withCluster(servers, async (cluster) => {
+      for (const name of ['aaa', 'bbb']) {
+        await cluster.start(name)
+        expect(await cluster.get(name).sql('select name from sqlite_schema')).toEqual([{ name }])
+      }
+    })
+  })
+
+  test('the seed is each copy’s own, comes back with a reset, and is no part of the template', async () => {
+    const file = join(work, 'seeded')
+    const seeded = (name: string): ServerSpec => ({
+      ...httpServer({ name }),
+      database: countingSpec(file, {
+        seed: async ({ path }) => {
+          const { DatabaseSync } = await import('node:sqlite')
+          const database = new DatabaseSync(path)
+          database.prepare('insert into t values (?)').run(name)
+          database.close()
+        },
+      }),
+    })
+    await withCluster(['aaa', 'bbb'].map(seeded), async (cluster) => {
+      for (const name of ['aaa', 'bbb']) {
+        const server = cluster.get(name)
+        await server.start()
+        expect(await server.sql('select * from t')).toEqual([{ name }])
+        await server.sql("insert into t values ('more')")
+        await cluster.resetDatabase(name)
+        expect(await server.sql('select * from t')).toEqual([{ name }])
+        await server.stop()
+        await cluster.resetDatabase(name)
+        expect(await server.sql('select * from t')).toEqual([{ name }])
+      }
+      expect(migrations(file)).toBe(1)
+    })
+  })
+
+  test('H-47 the template’s key: engine, its version, command and sources', () => {
+    const source = join(work, 'key.sql')
+    writeFileSync(source, 'one')
+    const base: DatabaseSpec = { engine: 'sqlite', migrate: ['make', 'it'], sources: [source] }
+    const key = templateKey(base, '1')
+    expect(templateKey({ ...base }, '1')).toBe(key)
+    expect(templateKey(base, '2')).not.toBe(key)
+    expect(templateKey({ ...base, engine: 'mysql' }, '1')).not.toBe(key)
+    expect(templateKey({ ...base, migrate: ['make it'] }, '1')).not.toBe(key)
+    expect(templateKey({ ...base, sources: [] }, '1')).not.toBe(key)
+    writeFileSync(source, 'two')
+    expect(templateKey(base, '1')).not.toBe(key)
+    expect(() => templateKey({ ...base, sources: [join(work, 'gone.sql')] }, '1')).toThrow('gone.sql of a migration')
+  })
+
+  test('H-46 the template of this SQLite is found by its version', async () => {
+    const spec = countingSpec(join(work, 'versioned'))
+    await withCluster([oneshot(spec)], (cluster) => cluster.start('script'))
+    const key = templateKey(spec, process.versions['sqlite'] ?? 'unknown')
+    expect(existsSync(join(homeDir('templates'), `sqlite-${key}`, 'template.sqlite'))).toBe(true)
+  })
+
+  test('H-46 rows that a migration left in the write-ahead log are in every copy', async () => {
+    const code =
+      "import os, sqlite3; c = sqlite3.connect('%(dbPath)s'); c.execute('pragma journal_mode=wal'); " +
+      "c.execute('create table t (name text)'); c.execute(\"insert into t values ('late')\"); c.commit(); os._exit(0) # " +
+      // A template of this run alone.
+      String(process.pid)
+    const spec: DatabaseSpec = { engine: 'sqlite', migrate: ['python3', '-c', code], sources: [] }
+    for (const template of [{}, { template: false as const }]) {
+      await withCluster([oneshot({ ...spec, ...template })], async (cluster) => {
+        await cluster.start('script')
+        expect(await cluster.get('script').sql('select * from t')).toEqual([{ name: 'late' }])
+        const [file] = readdirSync(cluster.get('script').folders.dataDir)
+        expect(file).toBe('test.sqlite')
+      })
+    }
   })
 
   test('H-48 a failed migration publishes nothing and is tried again', async () => {
@@ -236,7 +324,8 @@ describe('databases (testkit.md A6)', { timeout: 180_000 }, () => {
     const rows = await cluster.get('script').sql('select name from t where name like ?', ['from%'])
     expect(rows).toEqual([{ name: 'from the server' }])
     const path = join(cluster.get('script').folders.dataDir, 'test.sqlite')
-    const open = (): boolean => openDescriptors(process.pid).some(({ target }) => target === path)
+    // A descriptor of a removed file has ` (deleted)` behind its name.
+    const open = (): boolean => openDescriptors(process.pid).some(({ target }) => target.startsWith(path))
     expect(open()).toBe(true)
     await cluster.dispose()
     expect(open()).toBe(false)

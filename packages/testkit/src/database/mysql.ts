@@ -6,7 +6,7 @@ import { runProgram } from '../process/run.ts'
 import type { Row } from '../spec.ts'
 import type { DatabaseSpec, ProvisionedDatabase } from './database-spec.ts'
 import { assertDisposable, parseDatabaseUrl, withDatabase } from './database-url.ts'
-import { migrate, templateChoice } from './migrate.ts'
+import { migrate, seed, templateChoice } from './migrate.ts'
 import { cachedFolder, templateKey } from './template-cache.ts'
 
 const dumpName = 'template.sql'
@@ -29,6 +29,7 @@ export async function provisionMysql(spec: DatabaseSpec, url: string, freshName:
     const dump = await templateOf(spec, url, `${name}_tpl`)
     if (dump === undefined) await migrate(spec, { url: own, path: '', dir: '' })
     else await client(own, [], name, readFileSync(dump, 'utf8'))
+    await seed(spec, { url: own, path: '', dir: '' })
   }
   await create()
   const drop = `drop database if exists ${quoteName(name)}`

@@ -6,7 +6,7 @@ import { runProgram } from '../process/run.ts'
 import type { Row } from '../spec.ts'
 import type { DatabaseSpec, ProvisionedDatabase } from './database-spec.ts'
 import { assertDisposable, parseDatabaseUrl, withDatabase, type DatabaseUrl } from './database-url.ts'
-import { migrate, templateChoice } from './migrate.ts'
+import { migrate, seed, templateChoice } from './migrate.ts'
 import { templateKey } from './template-cache.ts'
 
 /** The database that every PostgreSQL server has, for statements about databases. */
@@ -44,6 +44,7 @@ export async function provisionPostgres(
       await admin(url, `create database ${quoteName(name)}`)
       await migrate(spec, { url: own, path: '', dir: '' })
     } else await copyTemplate(url, template, name)
+    await seed(spec, { url: own, path: '', dir: '' })
   }
   await create()
   return {

@@ -5,7 +5,7 @@ import { claimLock, homeDir, releaseLock, removeQuietly, writeFileAtomically } f
 import type { ReaperClient } from '../reaper/reaper-client.ts'
 import type { DatabaseSpec, ProvisionedDatabase } from './database-spec.ts'
 import { parseDatabaseUrl, withDatabase } from './database-url.ts'
-import { migrate } from './migrate.ts'
+import { migrate, seed } from './migrate.ts'
 import { redisCommands, type RedisReply } from './redis-client.ts'
 
 /** Redis numbers its databases; 0 is everybody's and is never taken. */
@@ -32,6 +32,7 @@ export async function provisionRedis(
   const fill = async (): Promise<void> => {
     await run(['FLUSHDB'])
     await migrate(spec, { url: own, path: '', dir: '' })
+    await seed(spec, { url: own, path: '', dir: '' })
   }
   await fill()
   let dirty = false

@@ -2,9 +2,9 @@ import { constants, copyFileSync, existsSync, mkdirSync, statSync } from 'node:f
 import { dirname, join } from 'node:path'
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { TestkitError } from '../errors.ts'
-import type { DatabaseSpec, ProvisionedDatabase } from './database-spec.ts'
+import type { DatabaseSpec, MigrationContext, ProvisionedDatabase } from './database-spec.ts'
 import { sqliteUrl } from './database-url.ts'
-import { migrate, templateChoice } from './migrate.ts'
+import { migrate, seed, templateChoice } from './migrate.ts'
 import { assertDisposableFile, removeSqliteFile } from './sqlite-file.ts'
 import { cachedFolder, templateKey } from './template-cache.ts'
 
@@ -28,6 +28,7 @@ export async function provisionSqlite(
     const template = await templateOf(spec)
     if (template === undefined) await build(spec, path)
     else copyFileSync(template, path, constants.COPYFILE_FICLONE)
+    await seed(spec, place(path))
   }
   await fill()
   let connection: DatabaseSync | undefined
@@ -48,7 +49,10 @@ export async function provisionSqlite(
       return rows.map((row) => ({ ...row }))
     },
     async reset({ live }) {
-      if (live) return truncate(await open())
+      if (live) {
+        truncate(await open())
+        return await seed(spec, place(path))
+      }
       close()
       await fill()
     },
@@ -74,9 +78,13 @@ async function templateOf(spec: DatabaseSpec): Promise<string | undefined> {
   return join(folder, fileName)
 }
 
+function place(path: string): MigrationContext {
+  return { url: sqliteUrl(path), path, dir: dirname(path) }
+}
+
 /** Migrates into a new file, and folds the write-ahead log into it: only the one file is copied. */
 async function build(spec: DatabaseSpec, path: string): Promise<void> {
-  await migrate(spec, { url: sqliteUrl(path), path, dir: dirname(path) })
+  await migrate(spec, place(path))
   if (!existsSync(path)) {
     throw new TestkitError('TK_DATABASE_FAILED', `the migration ended well but made no file ${path}`)
   }

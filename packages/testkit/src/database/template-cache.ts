@@ -56,18 +56,22 @@ export async function cachedFolder(
   return published
 }
 
-/** What a database template is made from: a change of any of it makes another template. Source: testkit.md A6. */
+/**
+ * What a database template is made from: a change of any of it makes another template. The seed is not part of it: it is
+ * put into the copies. Source: testkit.md A6. Throws TK_BAD_SPEC for a source that does not exist.
+ */
 export function templateKey(spec: DatabaseSpec, engineVersion: string): string {
   const hash = createHash('sha256').update(`${spec.engine}\n${engineVersion}\n`)
   hash.update(typeof spec.migrate === 'function' ? spec.migrate.toString() : spec.migrate.join('\0'))
-  hash.update(spec.seed?.toString() ?? '')
   for (const source of spec.sources ?? []) hashPath(source instanceof URL ? fileURLToPath(source) : source, hash)
   return hash.digest('hex').slice(0, 24)
 }
 
 function hashPath(path: string, hash: ReturnType<typeof createHash>): void {
   hash.update(`${path}\0`)
-  if (statSync(path).isDirectory()) for (const name of readdirSync(path).sort()) hashPath(join(path, name), hash)
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found === undefined) throw new TestkitError('TK_BAD_SPEC', `the source ${path} of a migration does not exist`)
+  if (found.isDirectory()) for (const name of readdirSync(path).sort()) hashPath(join(path, name), hash)
   else hash.update(readFileSync(path))
 }
 
