@@ -10,6 +10,8 @@ import { checkSharedKeys, pickKnown } from './cluster-overrides.ts'
 import { writePolicy } from './cluster-policy.ts'
 import { waitForAll } from './cluster-readiness.ts'
 import { componentSpec, type ComponentName, type ComponentOptions } from './components/component.ts'
+import { maskOutput } from './config/mask.ts'
+import type { Dictionary } from './config/placeholders.ts'
 import { copyDataFile, type DataFile } from './config/data-files.ts'
 import { ClusterDatabases } from './database/cluster-databases.ts'
 import { guard } from './exit-guard.ts'
@@ -25,6 +27,7 @@ import { handoverOf } from './ports/listeners.ts'
 import { reaper, type ReaperClient } from './reaper/reaper-client.ts'
 import { ownerFile } from './reaper/sweep.ts'
 import type { ServerHost } from './server-host.ts'
+import { dictionaryOf } from './server-context.ts'
 import { ManagedServer } from './server.ts'
 import type { StartOptions, StartResult } from './start-options.ts'
 import type { ExitInfo, ServerSpec } from './spec.ts'
@@ -239,10 +242,12 @@ export class Cluster implements AsyncDisposable {
     return mergeTimeline([...this.servers.flatMap((server) => server.logStreams()), this.#events.lines()])
   }
 
+  /** The timeline for people: one line each, secrets hidden. */
   timelineText(options: { last?: number; colour?: boolean } = {}): string {
     const lines = this.timeline()
     const shown = options.last === undefined ? lines : lines.slice(-options.last)
-    return formatTimeline(shown, { startAt: this.startedAt, colour: options.colour ?? false })
+    const text = formatTimeline(shown, { startAt: this.startedAt, colour: options.colour ?? false })
+    return maskOutput(text, this.servers.map(knownTo))
   }
 
   /** Throws TK_DIRTY_LOGS quoting the first forbidden lines. */
@@ -297,6 +302,17 @@ export class Cluster implements AsyncDisposable {
       databases: this.#databases,
       proxies: this.#proxies,
     })
+  }
+}
+
+/** What may stand in a server's files and command line. */
+function knownTo(server: ManagedServer): Dictionary {
+  try {
+    return dictionaryOf(server.context())
+  } catch (error) {
+    // A dependency that is not there was refused by the start.
+    if (error instanceof TestkitError) return { ...server.config() }
+    throw error
   }
 }
 

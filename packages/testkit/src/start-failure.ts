@@ -1,5 +1,6 @@
 import { describeFiles, type RenderedFiles } from './config/config-files.ts'
 import { describeExit, type Diagnostics } from './diagnostics/collect.ts'
+import { maskOutput } from './config/mask.ts'
 import { TestkitError } from './errors.ts'
 import type { ReadinessOutcome } from './readiness/wait-ready.ts'
 import { dictionaryOf } from './server-context.ts'
@@ -19,13 +20,15 @@ export function startFailure(
     diagnostics: Diagnostics | undefined
   },
 ): TestkitError {
+  const dictionary = dictionaryOf(seen.context)
+  const said = (text: string): string => maskOutput(text, [dictionary])
   const details = [
     `state: ${seen.state}; configuration in ${seen.context.etc}`,
-    describeFiles(seen.rendered, dictionaryOf(seen.context)),
-    `--- last lines\n${seen.log}`,
-    ...(seen.diagnostics === undefined ? [] : [`--- diagnostics\n${seen.diagnostics.text}`]),
+    describeFiles(seen.rendered, dictionary),
+    said(`--- last lines\n${seen.log}`),
+    ...(seen.diagnostics === undefined ? [] : [said(`--- diagnostics\n${seen.diagnostics.text}`)]),
   ]
-  return new TestkitError(code, message, { details: details.join('\n') })
+  return new TestkitError(code, said(message), { details: details.join('\n') })
 }
 
 /** Not ready in time, or ended before. */
