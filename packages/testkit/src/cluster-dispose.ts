@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pauseMs } from './clock.ts'
-import { reasonOf } from './errors.ts'
+import { TestkitError, reasonOf } from './errors.ts'
 import type { Cluster } from './cluster.ts'
 import type { ClusterOptions } from './cluster-options.ts'
 import type { ClusterDatabases } from './database/cluster-databases.ts'
@@ -153,9 +153,11 @@ function finishFolder(cluster: Cluster, failed: boolean): string | undefined {
   return cluster.dir
 }
 
-/** Whether a cluster's folder stays. */
+/** Whether a cluster's folder stays. Throws TK_BAD_SPEC for a word that is none of the three. */
 export function keepOf(options: ClusterOptions): 'always' | 'fail' | 'never' {
-  if (options.keep !== undefined) return options.keep
-  const keep = process.env['MAINSTAY_TESTKIT_KEEP']
-  return keep === 'always' || keep === 'never' ? keep : 'fail'
+  const given = process.env['MAINSTAY_TESTKIT_KEEP']
+  const keep: string = options.keep ?? (given === undefined || given === '' ? 'fail' : given)
+  if (keep === 'always' || keep === 'fail' || keep === 'never') return keep
+  const name = options.keep === undefined ? 'MAINSTAY_TESTKIT_KEEP' : 'keep'
+  throw new TestkitError('TK_BAD_SPEC', `${name}=${keep} is neither "always", "fail" nor "never"`)
 }

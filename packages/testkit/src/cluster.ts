@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { wallMs } from './clock.ts'
 import { TestkitError, reasonOf } from './errors.ts'
-import { disposeCluster, type DisposeOptions, type DisposeReport } from './cluster-dispose.ts'
+import { disposeCluster, keepOf, type DisposeOptions, type DisposeReport } from './cluster-dispose.ts'
 import { serverHost } from './cluster-host.ts'
 import type { CleanLogs, ClusterOptions } from './cluster-options.ts'
 import { checkSharedKeys, pickKnown } from './cluster-overrides.ts'
@@ -31,6 +31,7 @@ import { dictionaryOf } from './server-context.ts'
 import { ManagedServer } from './server.ts'
 import type { StartOptions, StartResult } from './start-options.ts'
 import type { ExitInfo, ServerSpec } from './spec.ts'
+import { checkSpec } from './spec-check.ts'
 import { startInOrder } from './start-order.ts'
 
 /**
@@ -79,13 +80,15 @@ export class Cluster implements AsyncDisposable {
   }
 
   /**
-   * @throws TestkitError TK_BAD_SPEC for two servers of one name, TK_CLUSTER_CLOSED when `disabled` is set: ask for that
-   * before, as the runners' fixtures do
+   * @throws TestkitError TK_BAD_SPEC for what a spec or an option cannot mean, and for two servers of one name;
+   * TK_CLUSTER_CLOSED when `disabled` is set: ask for that before, as the runners' fixtures do
    */
   static async create(options: ClusterOptions = {}): Promise<Cluster> {
     if (options.disabled === true) {
       throw new TestkitError('TK_CLUSTER_CLOSED', options.disabledReason ?? 'Test disabled')
     }
+    // Asked for now, so that a wrong word is told before anything is made.
+    keepOf(options)
     const cluster = new Cluster(options)
     try {
       for (const spec of options.servers ?? []) cluster.add(spec)
@@ -119,6 +122,7 @@ export class Cluster implements AsyncDisposable {
       throw new TestkitError('TK_BAD_SPEC', `"${spec.name}" cannot be a server's name: use letters, digits, dot, dash`)
     if (this.#servers.has(spec.name))
       throw new TestkitError('TK_BAD_SPEC', `there are two servers named "${spec.name}"`)
+    checkSpec(spec)
     const server = new ManagedServer<C>(spec, this.#host())
     this.#servers.set(spec.name, server as unknown as ManagedServer)
     return server

@@ -1,4 +1,5 @@
 import { TestkitError } from '../errors.ts'
+import { mustBeOneOf } from '../spec-check.ts'
 import type { Availability, ServerSpec } from '../spec.ts'
 import { glanceApi, glanceScrubber } from './glance.ts'
 import { keystone } from './keystone.ts'
@@ -36,8 +37,9 @@ export type ComponentName = keyof typeof factories
 
 export const componentNames: readonly ComponentName[] = Object.keys(factories) as ComponentName[]
 
-/** The spec of a component. */
+/** The spec of a component. Throws TK_BAD_SPEC for an unknown name. */
 export function componentSpec(name: ComponentName, options: ComponentOptions = {}): ServerSpec {
+  mustBeOneOf('a component', name, componentNames, unknownComponent)
   return factories[name]({ name, ...options })
 }
 
@@ -50,12 +52,12 @@ export async function componentAvailable(name: ComponentName): Promise<Availabil
  * The reason to skip, or undefined. A component named in `MAINSTAY_TESTKIT_REQUIRE` (a list with commas) must be there:
  * then its absence is an error.
  *
- * @throws TestkitError TK_COMPONENT_MISSING
+ * @throws TestkitError TK_COMPONENT_MISSING, TK_BAD_SPEC for a list that names no component
  */
 export async function skipReason(name: ComponentName): Promise<string | undefined> {
+  const required = requiredComponents()
   const { ok, why } = await componentAvailable(name)
   if (ok) return undefined
-  const required = (process.env['MAINSTAY_TESTKIT_REQUIRE'] ?? '').split(',').map((word) => word.trim())
   if (required.includes(name)) {
     throw new TestkitError(
       'TK_COMPONENT_MISSING',
@@ -63,4 +65,16 @@ export async function skipReason(name: ComponentName): Promise<string | undefine
     )
   }
   return why
+}
+
+/** A misspelt name would let the test be skipped after all. */
+function requiredComponents(): readonly string[] {
+  const words = (process.env['MAINSTAY_TESTKIT_REQUIRE'] ?? '').split(',').map((word) => word.trim())
+  const named = words.filter((word) => word !== '')
+  for (const word of named) mustBeOneOf('MAINSTAY_TESTKIT_REQUIRE', word, componentNames, unknownComponent)
+  return named
+}
+
+function unknownComponent(what: string): never {
+  throw new TestkitError('TK_BAD_SPEC', what)
 }

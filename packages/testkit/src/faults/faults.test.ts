@@ -11,7 +11,7 @@ import { httpServer, page, rejection, withCluster } from '../testing/fixture-ser
 import { atMostMs, patientMs } from '../testing/patience.ts'
 import { DiskLimit } from './disk-full.ts'
 import { TcpProxy } from './tcp-proxy.ts'
-import { seededRandom } from './toxics.ts'
+import { seededRandom, type Toxic } from './toxics.ts'
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -189,6 +189,37 @@ describe('faults (testkit.md A12)', { timeout: 180_000 }, () => {
       await heal()
       expect(await page(`${engine}/healthz`)).toBe('ok')
       await expect(cluster.partition('engine', 'nobody')).rejects.toThrow("cluster.proxy('nobody', { from: 'engine' })")
+    })
+  })
+
+  test.each<[object, string]>([
+    [{ type: 'latncy', latencyMs: 1 }, 'a toxic cannot be "latncy"; did you mean "latency"?'],
+    [{}, 'a toxic cannot be ""'],
+    [{ type: 'latency' }, 'latencyMs of the toxic "latency" cannot be undefined'],
+    [{ type: 'latency', latencyMs: -5 }, 'latencyMs of the toxic "latency" cannot be -5'],
+    [{ type: 'latency', latencyMs: 5, jitterMs: -1 }, 'jitterMs of the toxic "latency" cannot be -1'],
+    [{ type: 'bandwidth', kilobytesPerS: 0 }, 'kilobytesPerS of the toxic "bandwidth" cannot be 0'],
+    [{ type: 'slicer', bytes: 0, delayMs: 1 }, 'bytes of the toxic "slicer" cannot be 0'],
+    [{ type: 'timeout', timeoutMs: Number.NaN }, 'timeoutMs of the toxic "timeout" cannot be NaN'],
+  ])('what is no fault is refused: %j', async (toxic, message) => {
+    const { proxy } = await echoBehindProxy()
+    expect(() => proxy.add(toxic as Toxic)).toThrow(message)
+    expect(() => proxy.add({ type: 'latency', latencyMs: 1 }, { toxicity: 2 })).toThrow('from 0 to 1, not 2')
+    expect(() => proxy.add({ type: 'latency', latencyMs: 1 }, { direction: 'up' as 'upstream' })).toThrow('"up"')
+    await (await Client.to(proxy.port)).roundTrip('unharmed')
+  })
+
+  test('a proxy that is asked for or put up twice at once is one', async () => {
+    await withCluster([httpServer()], async (cluster) => {
+      const [one, other] = await Promise.all([cluster.proxy('api'), cluster.proxy('api')])
+      expect(other).toBe(one)
+      expect(await cluster.proxy('api')).toBe(one)
+      await one.down()
+      await Promise.all([one.up(), one.up()])
+      await Promise.all([one.up(), one.down()])
+      await cluster.start('api')
+      await one.up()
+      expect(await page(`${one.url}/healthz`)).toBe('ok')
     })
   })
 

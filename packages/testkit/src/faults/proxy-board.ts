@@ -14,16 +14,27 @@ export class ProxyBoard {
   readonly #note: (text: string) => void
   readonly #reaper: ReaperClient
   readonly #proxies: { way: Way; proxy: TcpProxy }[] = []
+  readonly #opening: { way: Way; proxy: Promise<TcpProxy> }[] = []
 
   constructor(note: (text: string) => void, reaper: ReaperClient) {
     this.#note = note
     this.#reaper = reaper
   }
 
-  /** The proxy of a way, opened at the first call. */
+  /** The proxy of a way, opened at the first call; a call beside the first gets the same. */
   async open(way: Way, target: ProxyTarget, seed?: number): Promise<TcpProxy> {
-    const known = this.#find(way)
-    if (known !== undefined) return known
+    const known = this.#find(way) ?? this.#opening.find((entry) => sameWay(entry.way, way))?.proxy
+    if (known !== undefined) return await known
+    const entry = { way, proxy: this.#open(way, target, seed) }
+    this.#opening.push(entry)
+    try {
+      return await entry.proxy
+    } finally {
+      this.#opening.splice(this.#opening.indexOf(entry), 1)
+    }
+  }
+
+  async #open(way: Way, target: ProxyTarget, seed: number | undefined): Promise<TcpProxy> {
     const label = `${way.from ?? '*'} → ${way.server}.${way.listen}`
     const proxy = await TcpProxy.open(target, {
       note: (text) => this.#note(`${label}: ${text}`),
@@ -60,12 +71,15 @@ export class ProxyBoard {
   }
 
   async close(): Promise<void> {
+    await Promise.allSettled(this.#opening.map(({ proxy }) => proxy))
     await Promise.all(this.#proxies.map(({ proxy }) => proxy.close()))
   }
 
   #find(way: Way): TcpProxy | undefined {
-    return this.#proxies.find(
-      ({ way: known }) => known.server === way.server && known.listen === way.listen && known.from === way.from,
-    )?.proxy
+    return this.#proxies.find((entry) => sameWay(entry.way, way))?.proxy
   }
+}
+
+function sameWay(one: Way, other: Way): boolean {
+  return one.server === other.server && one.listen === other.listen && one.from === other.from
 }

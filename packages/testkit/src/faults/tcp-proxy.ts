@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { leasePort, type PortLease } from '../ports/port-lease.ts'
 import type { ReaperClient } from '../reaper/reaper-client.ts'
 import { Link, type LinkOwner } from './link.ts'
-import { seededRandom, type Direction, type Toxic, type ToxicOptions } from './toxics.ts'
+import { checkToxic, seededRandom, type Direction, type Toxic, type ToxicOptions } from './toxics.ts'
 import { acceptWide, connectWide } from './wide-socket.ts'
 
 /** Where a proxy forwards to; asked for each connection, because a server's port may change. */
@@ -46,6 +46,7 @@ export class TcpProxy implements AsyncDisposable {
   readonly #pairs = new Set<Pair>()
   readonly #toxics: Placed[] = []
   #server: Server | undefined
+  #opening: Promise<void> | undefined
   #blackhole = false
 
   private constructor(target: ProxyTarget, lease: PortLease, note: (text: string) => void, seed: number) {
@@ -82,8 +83,9 @@ export class TcpProxy implements AsyncDisposable {
     return this.#pairs.size
   }
 
-  /** Adds a fault to living and future connections. Several may be combined. */
+  /** Adds a fault to living and future connections. Several may be combined. Throws TK_BAD_SPEC for what is no fault. */
   add(toxic: Toxic, options: ToxicOptions = {}): ActiveToxic {
+    checkToxic(toxic, options)
     const { direction, toxicity = 1 } = options
     const placed: Placed = {
       toxic,
@@ -109,6 +111,16 @@ export class TcpProxy implements AsyncDisposable {
     this.#blackhole = false
     this.#toxics.length = 0
     if (this.#server !== undefined) return
+    // Two at once open one.
+    this.#opening ??= this.#listen()
+    try {
+      await this.#opening
+    } finally {
+      this.#opening = undefined
+    }
+  }
+
+  async #listen(): Promise<void> {
     // allowHalfOpen: a half-closed connection stays half-closed on the other side.
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (client) =>
       this.#accept(client),
@@ -125,6 +137,7 @@ export class TcpProxy implements AsyncDisposable {
   /** New connections are refused, living ones are reset. */
   async down(): Promise<void> {
     this.#note('proxy down')
+    await this.#opening
     const server = this.#server
     this.#server = undefined
     for (const pair of this.#pairs) pair.reset()

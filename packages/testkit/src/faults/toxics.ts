@@ -1,3 +1,6 @@
+import { TestkitError } from '../errors.ts'
+import { mustBeOneOf } from '../spec-check.ts'
+
 /**
  * What a proxy can do to one direction of a connection. `upstream` is from client to server. Names and meaning follow
  * Toxiproxy's. Times in milliseconds.
@@ -24,6 +27,35 @@ export interface ToxicOptions {
   readonly direction?: Direction
   /** Probability that a connection is affected, drawn once per connection. Default 1. */
   readonly toxicity?: number
+}
+
+/** The numbers that each toxic has, and the least that each may be: with less nothing would ever pass, or nothing differ. */
+const members: Readonly<Record<Toxic['type'], Readonly<Record<string, number>>>> = {
+  latency: { latencyMs: 0 },
+  bandwidth: { kilobytesPerS: Number.MIN_VALUE },
+  slicer: { bytes: 1, delayMs: 0 },
+  limitData: { bytes: 0 },
+  timeout: { timeoutMs: 0 },
+  resetPeer: { afterMs: 0 },
+  slowClose: { delayMs: 0 },
+}
+
+/** Refuses a toxic that is not known, or whose numbers cannot be. Throws TK_BAD_SPEC. */
+export function checkToxic(toxic: Toxic, { direction, toxicity = 1 }: ToxicOptions): void {
+  mustBeOneOf('a toxic', toxic.type ?? '', Object.keys(members), bad)
+  mustBeOneOf('the direction of a toxic', direction, ['upstream', 'downstream'], bad)
+  const numbers: Readonly<Record<string, unknown>> = { ...toxic }
+  const least = { ...members[toxic.type], ...(numbers['jitterMs'] === undefined ? {} : { jitterMs: 0 }) }
+  for (const [name, limit] of Object.entries(least)) {
+    const value = numbers[name]
+    if (typeof value !== 'number' || !(value >= limit) || !Number.isFinite(value))
+      bad(`${name} of the toxic "${toxic.type}" cannot be ${String(value)}`)
+  }
+  if (!(toxicity >= 0 && toxicity <= 1)) bad(`the toxicity must be from 0 to 1, not ${toxicity}`)
+}
+
+function bad(what: string): never {
+  throw new TestkitError('TK_BAD_SPEC', what)
 }
 
 /** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */

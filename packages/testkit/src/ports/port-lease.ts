@@ -92,7 +92,7 @@ function portRange(): { first: number; last: number } {
   const match = /^(\d+)-(\d+)$/.exec(text)
   const first = Number(match?.[1])
   const last = Number(match?.[2])
-  if (match === null || first > last || last > 65_535) {
+  if (match === null || first < 1 || first > last || last > 65_535) {
     throw new TestkitError('TK_BAD_SPEC', `MAINSTAY_TESTKIT_PORTS=${text} is not a range such as 20000-32767`)
   }
   return { first, last }
