@@ -50,8 +50,6 @@ function doing(vm: VmDescriptor, { maxCheckFails }: GroupRules): string {
       return 'is stopped and stands by'
     case 'starting':
       return 'is being started from stand-by'
-    case 'unserved':
-      return `is kept as it is, because ${provider} is not configured`
     case 'terminating':
       return `is being destroyed (${vm.terminateReason ?? 'no reason'}); ${provider} was asked ${times(vm.terminateAttempts)}`
     case 'stuck':
@@ -126,8 +124,6 @@ function unscheduled(vm: VmDescriptor, rules: GroupRules): string | null {
       return 'when ready machines are missing: it is started'
     case 'drained':
       return `nothing by itself: "mainstay pool undrain ${vm.name}" hands it out again, "mainstay pool delete ${vm.name}" ends it`
-    case 'unserved':
-      return `nothing before its provider is configured again; "mainstay pool delete --force ${vm.name}" forgets the record`
     case 'stuck':
       return `nothing by itself: look at it at its provider; "mainstay pool delete ${vm.name}" asks the provider once more`
     default:

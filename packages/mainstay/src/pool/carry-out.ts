@@ -72,11 +72,6 @@ export const STEPS: readonly CycleStep[] = [
   step('reclaim', async (decisions, { store, fence, now }) => {
     await store.reclaim({ names: names(decisions), fence, now: now() })
   }),
-  step('set_aside', async (decisions, { store, fence, now }) => {
-    for (const [reason, same] of Map.groupBy(decisions, ({ because }) => because)) {
-      await store.setAside({ names: names(same), reason, fence, now: now() })
-    }
-  }),
   step('abandon_spawn', async (decisions, { store, spawner, now }) => {
     await each(decisions, async ({ vm, because }) => {
       spawner.jobs.cancel(vm, new Error(because))

@@ -21,8 +21,6 @@ export type ChangeKind =
   | 'vm.unheld'
   | 'vm.draining'
   | 'vm.undrained'
-  | 'vm.unserved'
-  | 'vm.served'
   | 'vm.standby'
   | 'vm.starting'
   | 'vm.terminating'
@@ -63,7 +61,6 @@ const SEVERITY: Partial<Record<ChangeKind, Severity>> = {
   'vm.check_failed': 'warning',
   'vm.detached': 'warning',
   'vm.stuck': 'error',
-  'vm.unserved': 'error',
   'request.expired': 'warning',
 }
 

@@ -7,8 +7,6 @@ import { decidePool, type PoolDecisions } from './decide.ts'
 import { rulesOf } from './decide/due-decisions.ts'
 import { NO_MEMORY, type DecisionMemory, type MasterRules, type PoolStock, type UnderWay } from './decide/snapshot.ts'
 import { PoolMasterFencedError } from './errors.ts'
-import type { ProviderFleet } from './provider/fleet.ts'
-import { sortOutUnserved } from './unserved-machines.ts'
 import type { Term } from './leadership.ts'
 import type { LabelOptions, PoolConfiguration } from './options.ts'
 import { DUE_BATCH, readStock, snapshotOf } from './read-snapshot.ts'
@@ -44,7 +42,6 @@ export interface CycleDeps {
   readonly spawner: Spawner
   readonly checker: Checker
   readonly terminator: Terminator
-  readonly fleet: Pick<ProviderFleet, 'candidates'>
   readonly plan: () => MasterPlan
   /** What a new leader does before its first cycle, besides what the cycle itself needs. */
   readonly openings?: readonly OpeningStep[] | undefined
@@ -101,7 +98,6 @@ export class PoolCycle {
       ['configure', async () => await store.configure(await plan().configuration(), { fence })],
       ['mark_start', async () => await store.markServerStart({ fence, now: clock.now() })],
       ['lost_checks', async () => await this.#restoreLostChecks()],
-      ['unserved', async () => await sortOutUnserved({ store, clock, providers: this.#providers() }, { fence })],
       ...openings.map((opening) => [opening.name, async () => await opening.run()] as const),
     ]
     for (const [name, work] of opening) if ((await this.step(name, term, work)) === null) return false
@@ -142,8 +138,7 @@ export class PoolCycle {
   #decide(configuration: PoolConfiguration, due: Due | null, stock: PoolStock | null): PoolDecisions {
     const { clock, spawner, plan } = this.#deps
     const { labels, rules } = plan()
-    const here = { underWay: this.underWay(), memory: this.#memory, providers: this.#providers() }
-    const parts = { configuration, labels, rules, due, stock, ...here }
+    const parts = { configuration, labels, rules, due, stock, underWay: this.underWay(), memory: this.#memory }
     const decided = decidePool(snapshotOf({ ...parts, whyNot: (group) => spawner.whyNot(group) }, clock.now()))
     this.#memory = decided.memory
     return decided
@@ -168,10 +163,6 @@ export class PoolCycle {
     for (const { kind, run } of STEPS) {
       if (kinds.has(kind)) await this.step(kind, term, async () => await run(decisions, means))
     }
-  }
-
-  #providers(): string[] {
-    return this.#deps.fleet.candidates().map(({ name }) => name)
   }
 
   /** Checks that nobody waits for any more, because the master that began them is gone, count as not begun (C7). */

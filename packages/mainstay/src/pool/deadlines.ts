@@ -68,7 +68,6 @@ export function deadlines(vm: VmDescriptor, rules: GroupRules, serverStartedAt: 
     case 'terminating':
       return [{ kind: 'terminate', at: vm.terminateAgainAt ?? vm.terminatingSince ?? vm.stateSince }]
     case 'drained':
-    case 'unserved':
     case 'stuck':
       return []
   }

@@ -49,8 +49,7 @@ export class PoolDesk {
   async plan(): Promise<PoolDecisions> {
     const { store, clock, labels, rules, whyNot, master } = this.#parts
     const { underWay, memory } = master() ?? { underWay: NOTHING_UNDER_WAY, memory: NO_MEMORY }
-    const providers = this.providers().map(({ name }) => name)
-    const parts = { labels: labels(), rules: rules(), whyNot, underWay, memory, providers }
+    const parts = { labels: labels(), rules: rules(), whyNot, underWay, memory }
     return decidePool(await readSnapshot(store, clock, parts))
   }
 

@@ -44,7 +44,7 @@ export function indexEntry(vm: VmDescriptor, rules: GroupRules, serverStartedAt:
     evictAt: evictable ? (vm.lastRelease ?? 0) : null,
     deadline: nextDeadline(vm, rules, serverStartedAt),
     preemptPriority: held && vm.preemptible && vm.preemptAt === null ? (vm.priority ?? 0) : null,
-    bound: dirty && vm.state !== 'stuck' && vm.state !== 'unserved',
+    bound: dirty && vm.state !== 'stuck',
     leaving: dirty && vm.state === 'terminating',
     held,
     holdOwner: vm.holdUntil === null ? null : vm.holdOwner,

@@ -6,7 +6,6 @@ import type { ChangeWatch } from './change-watch.ts'
 import type { ChangeKind, PoolNews } from './change.ts'
 import { PoolCycle, type MasterListener, type MasterPlan, type OpeningStep } from './cycle.ts'
 import { Leadership, type LeadershipOptions, type Term } from './leadership.ts'
-import type { ProviderFleet } from './provider/fleet.ts'
 import type { PoolStore } from './store.ts'
 import type { Checker } from './workers/checker.ts'
 import type { Spawner } from './workers/spawner.ts'
@@ -49,7 +48,6 @@ export interface MasterDeps {
   readonly spawner: Spawner
   readonly checker: Checker
   readonly terminator: Terminator
-  readonly fleet: Pick<ProviderFleet, 'candidates'>
   readonly plan: () => MasterPlan
   readonly duties: readonly MasterDuty[]
   readonly openings?: readonly OpeningStep[] | undefined
@@ -71,8 +69,6 @@ const STIRRING: ReadonlySet<ChangeKind> = new Set([
   'vm.removed',
   'vm.check_failed',
   'vm.standby',
-  'vm.unserved',
-  'vm.served',
   'request.waiting',
   'request.reordered',
 ])

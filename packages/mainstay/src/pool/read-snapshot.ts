@@ -39,7 +39,6 @@ export interface SnapshotParts {
   readonly underWay: UnderWay
   /** Why no machine of a group can be asked for; null when one can. */
   readonly whyNot: (group: string) => string | null
-  readonly providers?: readonly string[]
   readonly rules: MasterRules
   readonly memory: DecisionMemory
 }

@@ -7,8 +7,6 @@
  *                        standby ◀──── ready ──┴──▶ in_use ──▶ resetting
  *                        starting                     │
  *                                                     ▼
- *   got_ip, check_*, ready, standby ◀──provider is gone, is back──▶ unserved
- *
  *              any but terminating ──▶ terminating ──▶ (removed)         held, drained: idle, not handed out
  *
  * - `requested`: to be spawned, written down before the provider is asked
@@ -23,8 +21,6 @@
  * - `drained`: idle, never handed out again unless undrained
  * - `standby`: stopped, starts faster than a new one is made
  * - `starting`: on its way from `standby`
- * - `unserved`: its provider is not configured (any more): nobody can look at it or destroy it, so it is kept as it is, is no
- *   stock, and counts against nobody's limit; it comes back with its provider (C7, C10)
  * - `terminating`: to be destroyed; the record stays until that is confirmed
  * - `stuck`: its destruction failed so often that a person has to look; counts against nobody's limit (C10)
  *
@@ -46,7 +42,6 @@ export const VM_STATES = [
   'drained',
   'standby',
   'starting',
-  'unserved',
   'terminating',
   'stuck',
 ] as const
@@ -60,12 +55,7 @@ export const ARRIVING_STATES: readonly VmState[] = ['requested', 'building', 'st
 export const ENDING_STATES: readonly VmState[] = ['terminating', 'stuck']
 
 /** Counted against a group's maximum (vm-pool.md A1). */
-export const ACTIVE_STATES: readonly VmState[] = VM_STATES.filter(
-  (state) => state !== 'unserved' && !ENDING_STATES.includes(state),
-)
-
-/** Counted against the double of that maximum, which keeps endings that never end from being forgotten (A6.5). */
-export const FAILSAFE_STATES: readonly VmState[] = [...ACTIVE_STATES, ...ENDING_STATES]
+export const ACTIVE_STATES: readonly VmState[] = VM_STATES.filter((state) => !ENDING_STATES.includes(state))
 
 /** Nobody works in them, and they may be taken away. */
 export const IDLE_STATES: readonly VmState[] = [
@@ -101,8 +91,6 @@ export const ALLOWED_FROM = {
   unhold: ['in_use', 'held'],
   drain: ACTIVE_STATES,
   undrain: ACTIVE_STATES,
-  setAside: ['got_ip', 'check_health', 'check_health_failed', 'ready', 'standby'],
-  takeBack: ['unserved'],
   standBy: ['ready', 'got_ip', 'check_health_failed'],
   wake: ['standby'],
   terminate: VM_STATES,

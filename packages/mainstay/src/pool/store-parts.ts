@@ -24,8 +24,6 @@ export type PoolLives = Pick<
   | 'dropFailureHold'
   | 'drain'
   | 'undrain'
-  | 'setAside'
-  | 'takeBack'
   | 'terminate'
   | 'terminationAsked'
   | 'markStuck'

@@ -342,13 +342,6 @@ export interface PoolStore extends AsyncDisposable {
   drain(input: At & { readonly names: readonly string[]; readonly mode: DrainMode }): Promise<Batch>
   undrain(input: At & { readonly names: readonly string[] }): Promise<Batch>
 
-  // -- machines whose provider is not configured (C7, C10) ---------------------------------------------------------
-
-  /** Takes idle machines out of the stock: nobody can look at them or destroy them. */
-  setAside(input: At & ByMaster & { readonly names: readonly string[]; readonly reason: string }): Promise<Batch>
-  /** Their provider is back: they are idle again, and have to be checked. */
-  takeBack(input: At & ByMaster & { readonly names: readonly string[] }): Promise<Batch>
-
   // -- the end (A4, C10) ------------------------------------------------------------------------------------------
 
   terminate(input: Terminate): Promise<Batch>

@@ -119,7 +119,6 @@ export const groupView: View<PoolGroupCounts> = {
     drained: ({ states }) => states.drained,
     standby: ({ states }) => states.standby,
     terminating: ({ states }) => states.terminating,
-    unserved: ({ states }) => states.unserved,
     stuck: ({ states }) => states.stuck,
   },
   listed: [
@@ -133,7 +132,6 @@ export const groupView: View<PoolGroupCounts> = {
     'checking',
     'check_failed',
     'terminating',
-    'unserved',
     'stuck',
   ],
   shown: ['group', 'free', 'clean', 'ready', 'in_use', 'waiting'],

@@ -14,7 +14,6 @@ export const VM_STATES = [
   'standby',
   'starting',
   'terminating',
-  'unserved',
   'stuck',
 ] as const
 export type PoolVmState = (typeof VM_STATES)[number]

@@ -27,7 +27,6 @@ export type VmDecision = { readonly vm: string; readonly group: string } & (
       readonly againAt: number
     }
   | { readonly do: 'give_up_destroying' }
-  | /** Nobody can look at it or destroy it: it is no stock. */ { readonly do: 'set_aside' }
 )
 
 export type GroupDecision = { readonly group: string } & (

@@ -5,7 +5,6 @@ import { isIdleDirty } from '../rules/idle-dirty.ts'
 import { isCheckOverlong } from '../rules/overlong-check.ts'
 import { terminateAgain } from '../rules/terminate-again.ts'
 import type { Decision } from './decision.ts'
-import { isUnserved, unservedBecause } from '../rules/unserved.ts'
 import type { PoolSnapshot } from './snapshot.ts'
 
 /** In which order the reasons of one machine are looked at: its end before its care. The first that decides counts. */
@@ -30,8 +29,6 @@ const ORDER: readonly DueKind[] = [
 export function dueDecisions(snapshot: PoolSnapshot): Decision[] {
   const room = { checks: snapshot.underWay.checkRoom, destroys: snapshot.underWay.destroyRoom }
   return (snapshot.due ?? []).flatMap(({ vm, kinds }) => {
-    if (isUnserved(vm, snapshot))
-      return [{ do: 'set_aside', vm: vm.name, group: vm.group, because: unservedBecause(vm) }]
     const rules = rulesOf(snapshot, vm.group)
     for (const kind of ORDER) {
       if (!kinds.includes(kind)) continue

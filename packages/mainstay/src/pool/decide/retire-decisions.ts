@@ -2,7 +2,6 @@ import type { VmDescriptor } from '../descriptor.ts'
 import type { LabelOptions } from '../options.ts'
 import type { GroupCounts } from '../store.ts'
 import { active } from '../sizing/group-room.ts'
-import { isUnserved } from '../rules/unserved.ts'
 import { arriving, carries } from '../sizing/ledger.ts'
 import { retirement, type RetirementReason } from '../sizing/retirement.ts'
 import { labelNow } from '../sizing/schedule.ts'
@@ -38,7 +37,6 @@ export function retireDecisions(snapshot: PoolSnapshot): Retirement {
   const spare = new Spare(snapshot)
   const narrow = new Narrow(snapshot)
   for (const { vm, kinds } of snapshot.due ?? []) {
-    if (isUnserved(vm, snapshot)) continue
     if (!kinds.includes('retire') || kinds.some((kind) => kind === 'terminate' || kind === 'launch')) continue
     const reason = retirement(vm, rulesOf(snapshot, vm.group), now)
     const keep = (because: string): void => {

@@ -54,8 +54,6 @@ export interface PoolSnapshot {
   readonly underWay: UnderWay
   /** For each group why none of its providers takes requests now; a group that is not named has one that does. */
   readonly noProvider: Readonly<Record<string, string>>
-  /** The providers that are configured; left out where nobody knows. */
-  readonly providers?: readonly string[]
   readonly rules: MasterRules
   readonly memory: DecisionMemory
 }

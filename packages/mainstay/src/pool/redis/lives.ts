@@ -98,14 +98,6 @@ export function livesOf(runner: PoolRunner): PoolLives {
       return await runner.each('undrain', now, byName(names), {})
     },
 
-    async setAside({ now, names, ...input }) {
-      return await runner.each('setAside', now, byName(names), input)
-    },
-
-    async takeBack({ now, names, ...input }) {
-      return await runner.each('takeBack', now, byName(names), input)
-    },
-
     async terminate({ now, names, by, reason, allowedFrom }) {
       const right = 'operator' in by ? { force: by.force } : by
       const input = { ...right, reason, allowedFrom: allowedFrom ?? null }

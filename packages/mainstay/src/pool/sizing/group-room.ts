@@ -24,9 +24,9 @@ export function spawning(states: VmCounts): number {
   return states.requested + states.building + states.starting
 }
 
-/** Machines that count against the double of the maximum. */
+/** Machines in any state. */
 export function total(states: VmCounts): number {
-  return Object.values(states).reduce((sum, count) => sum + count, -states.unserved)
+  return Object.values(states).reduce((sum, count) => sum + count, 0)
 }
 
 /** Machines that count against the maximum. */

@@ -5,7 +5,6 @@ import * as leading from '../transitions/lead.ts'
 import * as spawns from '../transitions/spawn.ts'
 import * as standby from '../transitions/standby.ts'
 import * as ends from '../transitions/terminate.ts'
-import * as unserved from '../transitions/unserved.ts'
 import type { Turns } from './turns.ts'
 
 /** How machines come, are checked, set aside and go. */
@@ -93,14 +92,6 @@ export function livesOf(turns: Turns): PoolLives {
 
     async undrain(input) {
       return await turns.run(input.now, (turn) => holds.undrain(turn, input))
-    },
-
-    async setAside(input) {
-      return await turns.run(input.now, (turn) => unserved.setAside(turn, input))
-    },
-
-    async takeBack(input) {
-      return await turns.run(input.now, (turn) => unserved.takeBack(turn, input))
     },
 
     async terminate(input) {

@@ -1,7 +1,7 @@
 import { newDescriptor, type VmDescriptor } from '../descriptor.ts'
 import { VmExistsError } from '../errors.ts'
 import { LAST_SPAWN, parseSeconds, secondsText } from '../seconds.ts'
-import { ACTIVE_STATES, FAILSAFE_STATES, type VmState } from '../state.ts'
+import { ACTIVE_STATES, VM_STATES, type VmState } from '../state.ts'
 import type { AddVm, Building, RequestSpawn, SpawnFailed, SpawnOutcome, SpawnRefusalKind, Spawned } from '../store.ts'
 import { terminateOne } from './terminate-one.ts'
 import { dropOne } from './terminate.ts'
@@ -29,7 +29,7 @@ export async function requestSpawn(turn: Turn, input: RequestSpawn): Promise<Out
     const spawning = await tables.countStates(group, SPAWNING)
     if (rules.maxSpawns > 0 && spawning >= rules.maxSpawns) return refused('max_spawns', rules.maxSpawns, spawning)
   }
-  const all = await tables.countStates(group, FAILSAFE_STATES)
+  const all = await tables.countStates(group, VM_STATES)
   if (rules.maxTotal > 0 && all >= 2 * rules.maxTotal) return refused('failsafe', 2 * rules.maxTotal, all)
   const vm = newDescriptor({ name, group, provider, state: 'requested', createdAt: now })
   await tables.save(null, vm)

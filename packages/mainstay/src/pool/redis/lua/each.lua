@@ -85,11 +85,8 @@ end
 
 local IDLE = { 'got_ip', 'check_health', 'check_health_failed', 'ready', 'drained', 'standby' }
 
--- Neither drained nor undrained.
-local OUT_OF_PLAY = { 'unserved', 'terminating', 'stuck' }
-
 function verbs.drain(vm)
-  if one_of(vm.state, OUT_OF_PLAY) then return 'it is ' .. vm.state end
+  if vm.state == 'terminating' or vm.state == 'stuck' then return 'it is ' .. vm.state end
   local idle = one_of(vm.state, IDLE)
   local aside = idle and input.mode == 'keep'
   local after = in_state(vm, aside and 'drained' or vm.state)
@@ -104,7 +101,7 @@ function verbs.drain(vm)
 end
 
 function verbs.undrain(vm)
-  if one_of(vm.state, OUT_OF_PLAY) then return 'it is ' .. vm.state end
+  if vm.state == 'terminating' or vm.state == 'stuck' then return 'it is ' .. vm.state end
   if not vm.drain then return 'it is not drained' end
   local after = copy(vm)
   after.drain = nil
@@ -114,35 +111,6 @@ function verbs.undrain(vm)
     save(vm, after)
     tell_vm('vm.undrained', vm)
   end
-end
-
-local SERVED = { 'got_ip', 'check_health', 'check_health_failed', 'ready', 'standby' }
-
-function verbs.setAside(vm)
-  if not one_of(vm.state, SERVED) then return 'it is ' .. vm.state end
-  local after = in_state(vm, 'unserved')
-  clear(after, CHECK)
-  if vm.state == 'standby' then
-    after.check_from = 'standby'
-    after.check_from_since = vm.state_since
-  end
-  save(vm, after)
-  tell_vm('vm.unserved', vm, 'unserved', input.reason)
-  ended[#ended + 1] = vm
-end
-
-function verbs.takeBack(vm)
-  if vm.state ~= 'unserved' then return 'it is ' .. vm.state end
-  local after = copy(vm)
-  clear(after, CHECK)
-  local function tell(state) tell_vm('vm.served', vm, state) end
-  if vm.check_from ~= 'standby' then
-    come_to_rest(vm, after, tell)
-    return
-  end
-  after = in_state(after, 'standby')
-  save(vm, after)
-  tell('standby')
 end
 
 local allowed = some(input.allowedFrom)

@@ -35,9 +35,7 @@ local function set_of(name)
 end
 
 -- Before it has an address a machine needs none.
-local NO_ADDRESS = {
-  requested = true, building = true, standby = true, starting = true, unserved = true, terminating = true, stuck = true,
-}
+local NO_ADDRESS = { requested = true, building = true, standby = true, starting = true, terminating = true, stuck = true }
 
 local function missing_of(name)
   local key = vm_key(name)

@@ -174,7 +174,7 @@ end
 
 -- Against whose limits a machine counts.
 local function bound_of(vm)
-  if vm.state == 'stuck' or vm.state == 'unserved' then return nil end
+  if vm.state == 'stuck' then return nil end
   return vm.bound_to_user
 end
 
