@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { pauseMs } from './clock.ts'
 import { TestkitError, reasonOf } from './errors.ts'
 import type { Cluster } from './cluster.ts'
+import { timelineFile } from './cluster-names.ts'
 import type { ClusterOptions } from './cluster-options.ts'
 import type { ClusterDatabases } from './database/cluster-databases.ts'
 import { release } from './exit-guard.ts'
@@ -96,7 +97,7 @@ export async function disposeCluster(parts: Parts, options: DisposeOptions): Pro
   release(cluster)
   const report: DisposeReport = {
     keptDir,
-    timelineFile: keptDir === undefined ? undefined : join(keptDir, 'timeline.log'),
+    timelineFile: keptDir === undefined ? undefined : join(keptDir, timelineFile),
     // Only a red test's is ever looked at.
     get timeline() {
       return cluster.timelineText()

@@ -33,10 +33,7 @@ export function serverHost(cluster: Cluster, { reaper, databases, proxies }: Hos
       const owner = database !== undefined && 'shareWith' in database ? cluster.get(database.shareWith) : server
       return await databases.of(owner, owner === server ? context : owner.context(), override)
     },
-    assertOpen: () => {
-      if (cluster.isClosed)
-        throw new TestkitError('TK_CLUSTER_CLOSED', 'the cluster is being cleaned up: no more starts')
-    },
+    assertOpen: () => cluster.assertOpen('starts'),
     warn: (text) => {
       cluster.warnings.push(text)
     },

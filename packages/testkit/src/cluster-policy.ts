@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { TestkitError } from './errors.ts'
 import { writeFileAtomically } from './home.ts'
+import { pathInside } from './inside.ts'
 import type { ManagedServer } from './server.ts'
 
 /**
@@ -13,7 +13,9 @@ export function writePolicy(servers: readonly ManagedServer[], rules: object, fi
     const data = (server.spec.dataFiles ?? [])
       .map(({ to }) => to)
       .filter((to) => to === file || to.endsWith(`/${file}`))
-    return [...data, `etc/${file}`].map((path) => join(server.dir, path)).filter((path) => existsSync(path))
+    return [...data, `etc/${file}`]
+      .map((path) => pathInside(server.dir, path, 'policy file'))
+      .filter((path) => existsSync(path))
   })
   if (targets.length === 0) throw new TestkitError('TK_DATA_FILE_MISSING', `no server has a file ${file}`)
   for (const path of new Set(targets)) writeFileAtomically(path, `${JSON.stringify(rules, undefined, 2)}\n`, 0o644)

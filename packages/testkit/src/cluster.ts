@@ -5,6 +5,7 @@ import { wallMs } from './clock.ts'
 import { TestkitError, reasonOf } from './errors.ts'
 import { disposeCluster, keepOf, type DisposeOptions, type DisposeReport } from './cluster-dispose.ts'
 import { serverHost } from './cluster-host.ts'
+import { checkServerName, timelineFile } from './cluster-names.ts'
 import type { CleanLogs, ClusterOptions } from './cluster-options.ts'
 import { checkSharedKeys, pickKnown } from './cluster-overrides.ts'
 import { writePolicy } from './cluster-policy.ts'
@@ -117,9 +118,15 @@ export class Cluster implements AsyncDisposable {
     return [...this.#servers.values()]
   }
 
+  /** Throws TK_CLUSTER_CLOSED once the clean-up has begun: nobody would clean up after what is made now. */
+  assertOpen(more: string): void {
+    if (this.isClosed) throw new TestkitError('TK_CLUSTER_CLOSED', `the cluster is being cleaned up: no more ${more}`)
+  }
+
+  /** Throws TK_BAD_SPEC for a name that is taken or cannot be a folder's, TK_CLUSTER_CLOSED. */
   add<C extends object>(spec: ServerSpec<C>): ManagedServer<C> {
-    if (!/^[\w.-]+$/.test(spec.name))
-      throw new TestkitError('TK_BAD_SPEC', `"${spec.name}" cannot be a server's name: use letters, digits, dot, dash`)
+    this.assertOpen('servers')
+    checkServerName(spec.name)
     if (this.#servers.has(spec.name))
       throw new TestkitError('TK_BAD_SPEC', `there are two servers named "${spec.name}"`)
     checkSpec(spec)
@@ -160,6 +167,7 @@ export class Cluster implements AsyncDisposable {
 
   /** All servers, dependencies first, independent ones side by side. Override keys go to every server that knows them. */
   async startAll(over: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    this.assertOpen('starts')
     if (this.options.allowUnknown !== true) checkSharedKeys(this.servers, over)
     const order = new Map(this.servers.map((server) => [server.name, server.spec.dependsOn ?? []]))
     await startInOrder(
@@ -203,41 +211,54 @@ export class Cluster implements AsyncDisposable {
    * dependant does: this is what `partition` needs. Make it before the dependant starts.
    */
   async proxy(name: string, options: { listen?: string; from?: string; seed?: number } = {}): Promise<TcpProxy> {
+    this.assertOpen('proxies')
     const server = this.get(name)
     const listen = options.listen ?? server.spec.listen?.find((spec) => spec.host !== 'unix')?.name
     if (listen === undefined)
       throw new TestkitError('TK_BAD_SPEC', `server "${name}" has no listener to put a proxy before`)
-    return await this.#proxies.open(
+    const proxy = await this.#proxies.open(
       { server: name, listen, from: options.from },
       () => ({ host: server.host, port: server.ports[listen] ?? 0 }),
       options.seed,
     )
+    if (!this.isClosed) return proxy
+    await proxy.close()
+    throw this.#closedMeanwhile()
   }
 
   /** Cuts one server off from another, both ways; resolves to the way back. Needs `proxy(to, { from })` before the start. */
   async partition(from: string, to: string): Promise<{ readonly heal: () => Promise<void> }> {
-    return await this.#proxies.partition(from, to)
+    this.assertOpen('faults')
+    const { heal } = await this.#proxies.partition(from, to)
+    // A test may heal in its own clean-up: by then there is nothing to heal, and nobody would close it again.
+    return { heal: async () => (this.isClosed ? undefined : await heal()) }
   }
 
   /** A small file system that can be filled, mounted on a folder of the cluster. Needs root; see {@link DiskLimit}. */
   async diskFull(folder: string, options: { sizeBytes?: number } = {}): Promise<DiskLimit> {
+    this.assertOpen('faults')
     const disk = await DiskLimit.mount(folder, { sizeBytes: options.sizeBytes ?? 1024 * 1024, reaper: this.#reaper })
     this.#disks.push(disk)
-    return disk
+    if (!this.isClosed) return disk
+    await disk.undo()
+    throw this.#closedMeanwhile()
   }
 
   /** Writes the policy file (of one server or of all that have it) at once; a running server sees it at its next look. */
   setPolicy(rules: object, options: { server?: string; file?: string } = {}): void {
+    this.assertOpen('files')
     writePolicy(options.server === undefined ? this.servers : [this.get(options.server)], rules, options.file)
   }
 
-  /** Copies a data file into the cluster's folder; returns its new path. */
+  /** Copies a data file into the cluster's folder; returns its new path. Throws TK_DATA_FILE_MISSING, TK_BAD_SPEC. */
   copyDataFile(file: DataFile): string {
+    this.assertOpen('files')
     return copyDataFile(file, this.dir)
   }
 
   /** Back to the state after migration. The server must not hold it open when it is a file. */
   async resetDatabase(name: string): Promise<void> {
+    this.assertOpen('databases')
     await this.#databases.reset(this.get(name))
   }
 
@@ -266,6 +287,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Work for the clean-up; all of it runs, the newest first, whatever fails. */
   onDispose(work: () => Promise<void> | void): void {
+    this.assertOpen('clean-up work')
     this.#onDispose.push(work)
   }
 
@@ -295,9 +317,14 @@ export class Cluster implements AsyncDisposable {
 
   /** Writes the timeline beside the servers' folders; returns the path. */
   writeTimeline(): string {
-    const path = join(this.dir, 'timeline.log')
+    const path = join(this.dir, timelineFile)
     writeFileSync(path, `${this.timelineText()}\n`, { mode: 0o644 })
     return path
+  }
+
+  /** The clean-up began while something was being made; it is undone already. */
+  #closedMeanwhile(): TestkitError {
+    return new TestkitError('TK_CLUSTER_CLOSED', 'the cluster was cleaned up meanwhile')
   }
 
   #host(): ServerHost {

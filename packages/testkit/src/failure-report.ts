@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Cluster } from './cluster.ts'
 import { DisposeError, type DisposeReport } from './cluster-dispose.ts'
+import { timelineFile } from './cluster-names.ts'
 
 /** So many lines are shown; the file in the kept folder has all. */
 const shownLines = 200
@@ -47,7 +48,7 @@ export async function disposeAndTell(
 /** The timeline of all servers of a test that has ended, and where the rest lies. */
 export function failureText(cluster: Cluster, ended: Ended, options: { colour?: boolean } = {}): string {
   const left = cluster.timeline().length - shownLines
-  const file = ended.keptDir === undefined ? 'no file: nothing was kept' : join(ended.keptDir, 'timeline.log')
+  const file = ended.keptDir === undefined ? 'no file: nothing was kept' : join(ended.keptDir, timelineFile)
   return [
     '--- testkit: timeline of all servers',
     ...(left > 0 ? [`… ${left} earlier lines in ${file}`] : []),

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { TestkitError } from '../errors.ts'
 import { removeQuietly, writeFileAtomically } from '../home.ts'
+import { pathInside } from '../inside.ts'
 import { maskSecrets } from './mask.ts'
 import { renderTemplate, type Dictionary } from './placeholders.ts'
 import { serialise, type ConfigStyle } from './serialise.ts'
@@ -30,11 +31,11 @@ export function renderFiles(files: readonly RenderableFile[], dictionary: Dictio
  * Writes the files of this start, each complete from its first moment (mode 0600), keeps the previous content as `*.1`,
  * and removes files of an earlier start that are no longer wanted. Source: testkit.md A3.1.
  *
- * @param mode 0600 unless the server runs as another user
+ * @throws TestkitError TK_BAD_SPEC for a name that leads out of the folder
  */
 export function writeConfigFiles(etc: string, rendered: RenderedFiles, previous: RenderedFiles): void {
   for (const [name, text] of Object.entries(rendered)) {
-    const path = join(etc, name)
+    const path = pathInside(etc, name, 'configuration file')
     mkdirSync(dirname(path), { recursive: true })
     if (existsSync(path)) renameSync(path, `${path}.1`)
     writeFileAtomically(path, text)

@@ -1,7 +1,8 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, statSync } from 'node:fs'
-import { dirname, isAbsolute, join } from 'node:path'
+import { dirname, isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TestkitError } from '../errors.ts'
+import { pathInside } from '../inside.ts'
 
 /** A file that the server finds beside its configuration. A relative path is refused: relative to what? Use a URL. */
 export interface DataFile {
@@ -13,11 +14,11 @@ export interface DataFile {
 /**
  * Copies a data file and returns its new path.
  *
- * @throws TestkitError TK_DATA_FILE_MISSING naming both paths. Source: testkit.md A3.2.
+ * @throws TestkitError TK_DATA_FILE_MISSING naming both paths, TK_BAD_SPEC for a target outside of the folder. Source: testkit.md A3.2.
  */
 export function copyDataFile(file: DataFile, dir: string): string {
   const from = file.from instanceof URL ? fileURLToPath(file.from) : file.from
-  const to = join(dir, file.to)
+  const to = pathInside(dir, file.to, 'data file')
   if (!isAbsolute(from)) {
     throw new TestkitError(
       'TK_BAD_SPEC',
