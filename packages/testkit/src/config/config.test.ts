@@ -1,10 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { parseEnv } from 'node:util'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Cluster } from '../cluster.ts'
+import { TestkitError } from '../errors.ts'
 import { findByEnvironment } from '../process/process-table.ts'
+import { runProgram } from '../process/run.ts'
 import { httpServer, page, rejection, script, withCluster } from '../testing/fixture-server.ts'
 import { renderTemplate } from './placeholders.ts'
 import { formatScalar, serialise } from './serialise.ts'
@@ -140,6 +143,75 @@ describe('config files (testkit.md A3.1)', { timeout: 180_000 }, () => {
     ['a.env', 'a=1\nb={"c":"x"}\n'],
   ])('an object is written in the language of %s', (file, text) => {
     expect(serialise({ a: 1, b: { c: 'x' }, gone: undefined }, file)).toBe(text)
+  })
+
+  test.each([
+    ['a#b', "'a#b'"],
+    ['a # b', "'a # b'"],
+    [' lead', "' lead'"],
+    ['x\nEVIL=1', "'x\nEVIL=1'"],
+    [`it's`, `it's`],
+    [`it's #1`, `"it's #1"`],
+    [`it's "q" #1`, `\`it's "q" #1\``],
+    ['"quoted"', `'"quoted"'`],
+    ['back\\n', 'back\\n'],
+    ['', ''],
+  ])('an env file says %j as %s, and it reads back', (value, text) => {
+    const file = serialise({ PW: value, NEXT: 1 }, '.env')
+    expect(file).toBe(`PW=${text}\nNEXT=1\n`)
+    expect({ ...parseEnv(file) }).toEqual({ PW: value, NEXT: '1' })
+  })
+
+  test('whatever an env file says reads back, or it is refused', () => {
+    const readBack = (value: string): unknown => {
+      try {
+        return { ...parseEnv(serialise({ A: value, B: 'next' }, 'x.env')) }
+      } catch (error) {
+        return error instanceof TestkitError ? 'refused' : error
+      }
+    }
+    const marks = Array.from(`ab #'"\`\\=\n\r\t$x`)
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(...marks) }), (value) => {
+        expect(['refused', { A: value, B: 'next' }]).toContainEqual(readBack(value))
+      }),
+    )
+    expect(readBack(`'"\``)).toBe('refused')
+  })
+
+  test.each(['.env', '.env.test', 'app.env'])('%s is an env file', (file) => {
+    expect(serialise({ A: 1 }, file)).toBe('A=1\n')
+  })
+
+  test.each<[object, string, string]>([
+    [{ 'A B': 1 }, 'a.env', '"A B" cannot be the name of a variable'],
+    [{ A: null }, 'a.toml', 'a.toml cannot hold null, which is the value of "A"'],
+    [{ A: { list: [1, null] } }, 'a.toml', 'null, which is the value of "list"'],
+    [{ A: 'x\n[evil]\nb=1' }, 'a.cnf', 'a.cnf cannot hold this line break, which is the value of "A"'],
+    [{ A: 'x\n\ny' }, 'a.ini', 'a.ini cannot hold this line break, which is the value of "A"'],
+    [{ A: { 'b\r': 1 } }, 'a.conf', 'a.conf cannot hold this line break'],
+    [{}, 'a.xml', 'cannot write an object to a.xml'],
+  ])('%j is refused in %s', (value, file, message) => {
+    expect(() => serialise(value, file)).toThrow(expect.objectContaining({ code: 'TK_BAD_SPEC' }))
+    expect(() => serialise(value, file)).toThrow(message)
+  })
+
+  test('a value of several lines is one value to a reader of INI files', async () => {
+    const text = serialise({ main: { a: 'x\n[evil]\nb=1', c: 2 } }, 'a.ini')
+    expect(text).toBe('[main]\na = x\n\t[evil]\n\tb=1\nc = 2\n')
+    const code =
+      'import configparser, json, sys; c = configparser.ConfigParser(); c.read_string(sys.stdin.read()); ' +
+      'print(json.dumps({s: dict(c[s]) for s in c.sections()}))'
+    const { stdout } = await runProgram(['python3', '-c', code], { input: text })
+    expect(JSON.parse(stdout)).toEqual({ main: { a: 'x\n[evil]\nb=1', c: '2' } })
+  })
+
+  test.each([
+    ['a.toml', 'd = 1970-01-01T00:00:00.000Z\nn = nan\ni = -inf\n'],
+    ['a.yaml', 'd: "1970-01-01T00:00:00.000Z"\nn: .nan\ni: -.inf\n'],
+    ['a.ini', 'd = 1970-01-01T00:00:00.000Z\nn = null\ni = null\n'],
+  ])('times and what is no number, in %s', (file, text) => {
+    expect(serialise({ d: new Date(0), n: Number.NaN, i: -Infinity }, file)).toBe(text)
   })
 
   test('a template without placeholders comes out as it went in, percent signs doubled', () => {
