@@ -102,6 +102,19 @@ describe('clean-up and the reaper (testkit.md A10)', { timeout: 180_000 }, () =>
     expect(await pollUntil(() => !existsSync(told.dir), { timeoutMs: patientMs })).toBe(true)
   })
 
+  test('H-63 what is to be kept always stays after SIGKILL, and the next run leaves it alone', async () => {
+    const home = join(homeDir('own-tests'), `always-${process.pid}`)
+    const env = { MAINSTAY_TESTKIT_DIR: home, MAINSTAY_TESTKIT_KEEP: 'always' }
+    const { child, told, exited } = await run('stubborn.ts', env)
+    child.kill('SIGKILL')
+    await exited
+    expect(await pollUntil(() => existsSync(join(told.dir, keptFile)), { timeoutMs: patientMs })).toBe(true)
+    expect(findByEnvironment([told.marker])).toEqual([])
+    await sweepDeadRuns(home)
+    expect(existsSync(join(told.dir, 'stubborn', 'log', 'stdout.log'))).toBe(true)
+    removeQuietly(home)
+  })
+
   test('H-64 SIGINT while servers start ends with code 130 and leaves nothing', async () => {
     const { child, told, exited } = await run('interrupted.ts')
     expect(findByEnvironment([told.marker])).toHaveLength(2)
@@ -140,6 +153,7 @@ describe('clean-up and the reaper (testkit.md A10)', { timeout: 180_000 }, () =>
     const gone = entry('dead', { ...dead, marker: `MAINSTAY_TESTKIT_RUN=sweep-${process.pid}` })
     const kept = entry('kept', dead)
     writeFileSync(join(kept, keptFile), '')
+    const always = entry('always', { ...dead, keep: true })
     const living = entry('living', identityOf(process.pid))
     mkdirSync(join(home, 'ports'))
     writeFileSync(join(home, 'ports', '20000.lock'), JSON.stringify(dead))
@@ -147,7 +161,8 @@ describe('clean-up and the reaper (testkit.md A10)', { timeout: 180_000 }, () =>
     const orphan = spawn('sleep', ['30'], { env: { MAINSTAY_TESTKIT_RUN: `sweep-${process.pid}` }, detached: true })
     const identity = identityOf(orphan.pid ?? 0)
     await sweepDeadRuns(home)
-    expect([gone, kept, living].map((dir) => existsSync(dir))).toEqual([false, true, true])
+    expect([gone, kept, always, living].map((dir) => existsSync(dir))).toEqual([false, true, true, true])
+    expect([always, living].map((dir) => existsSync(join(dir, keptFile)))).toEqual([true, false])
     expect(readdirSync(join(home, 'ports'))).toEqual(['20001.lock'])
     expect(await pollUntil(() => !isAlive(identity), { timeoutMs: patientMs })).toBe(true)
     removeQuietly(home)

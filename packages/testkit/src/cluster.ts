@@ -19,7 +19,7 @@ import { guard } from './exit-guard.ts'
 import { DiskLimit } from './faults/disk-full.ts'
 import { ProxyBoard } from './faults/proxy-board.ts'
 import type { TcpProxy } from './faults/tcp-proxy.ts'
-import { homeDir, ownIdentity, writeFileAtomically } from './home.ts'
+import { homeDir, ownIdentity, writeFileAtomically, type Owner } from './home.ts'
 import { assertCleanLogs } from './logs/clean-logs.ts'
 import type { LogLine } from './logs/log-line.ts'
 import { LogStore } from './logs/log-store.ts'
@@ -69,7 +69,8 @@ export class Cluster implements AsyncDisposable {
     this.#reaper.tell({ event: 'run', marker: this.marker })
     this.#reaper.tell({ event: 'dir', path: this.dir })
     mkdirSync(this.dir, { recursive: true, mode: 0o711 })
-    writeFileAtomically(join(this.dir, ownerFile), JSON.stringify({ ...ownIdentity(), marker: this.marker }))
+    const owner: Owner = { ...ownIdentity(), marker: this.marker, keep: keepOf(options) === 'always' }
+    writeFileAtomically(join(this.dir, ownerFile), JSON.stringify(owner))
     this.#databases = new ClusterDatabases({
       dir: this.dir,
       runId: this.runId,

@@ -73,9 +73,13 @@ export function freeDeadLock(path: string): void {
   if (owner !== undefined && !isAlive(owner) && claimLock(path)) releaseLock(path)
 }
 
-/** Who holds a lock or a folder; `marker` is the environment entry that the processes of a folder's cluster carry. */
+/**
+ * Who holds a lock or a folder; `marker` is the environment entry that the processes of a folder's cluster carry, `keep`
+ * says that the folder stays whatever happens.
+ */
 export interface Owner extends ProcessIdentity {
   readonly marker?: string
+  readonly keep?: boolean
 }
 
 /** Undefined when there is none, and when the file is not whole: a power cut may leave it empty. */

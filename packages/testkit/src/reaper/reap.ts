@@ -1,4 +1,4 @@
-import { freeDeadLock, removeQuietly } from '../home.ts'
+import { freeDeadLock } from '../home.ts'
 import { pollUntil } from '../clock.ts'
 import {
   findByEnvironment,
@@ -11,12 +11,13 @@ import {
 import { runProgram } from '../process/run.ts'
 import type { Ledger } from './ledger.ts'
 import { unmountOwn } from './mounts.ts'
+import { leaveFolder } from './sweep.ts'
 
 /** Between the polite and the hard signal. */
 const graceMs = 400
 
 /** Ends and removes everything in the ledger. Order: processes, databases, leases, mounts, folders. */
-export async function reap(ledger: Ledger, options: { keep: boolean }): Promise<void> {
+export async function reap(ledger: Ledger): Promise<void> {
   const targets = (): ProcessEntry[] => remaining(ledger)
   signalAll(targets(), 'SIGCONT')
   const leaders = [...ledger.processes.values()]
@@ -39,7 +40,7 @@ export async function reap(ledger: Ledger, options: { keep: boolean }): Promise<
   await Promise.allSettled([...ledger.leases].map(async (path) => freeDeadLock(path)))
   await Promise.allSettled([...ledger.mounts].map(unmountOwn))
   // Each by itself: what cannot be removed now is swept by a later run and must not keep the rest.
-  if (!options.keep) await Promise.allSettled([...ledger.dirs].map(async (path) => removeQuietly(path)))
+  await Promise.allSettled([...ledger.dirs].map(async (path) => leaveFolder(path)))
 }
 
 async function dropDatabase({

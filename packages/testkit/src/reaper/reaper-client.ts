@@ -73,7 +73,7 @@ function spawnReaper(): ChildProcess {
     detached: true,
     cwd: '/',
     stdio: ['pipe', 'ignore', 'ignore'],
-    env: { PATH: process.env['PATH'], MAINSTAY_TESTKIT_KEEP: process.env['MAINSTAY_TESTKIT_KEEP'] },
+    env: { PATH: process.env['PATH'] },
   })
   child.unref()
   // Without a reaper the tests still run; a broken pipe must not fail them.

@@ -26,5 +26,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (event.event === 'sweep') await sweepDeadRuns(event.home)
   else ledger.note(event)
 }
-if (!saidBye) await reap(ledger, { keep: process.env['MAINSTAY_TESTKIT_KEEP'] === 'always' })
+if (!saidBye) await reap(ledger)
 process.exit(0)

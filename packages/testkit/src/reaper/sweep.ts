@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemCode } from '../errors.ts'
 import { wallMs } from '../clock.ts'
@@ -39,6 +39,19 @@ export function limitKeptFolders(home: string = homeDir()): void {
   for (const { path } of kept.slice(keptFolders)) removeQuietly(path)
 }
 
+/**
+ * What becomes of a dead run's folder: it goes, unless its owner said that it is to stay whatever happens. Then it is
+ * marked, so that no later run takes it for something left behind, and counts as kept from now on.
+ */
+export function leaveFolder(path: string): void {
+  if (readOwner(join(path, ownerFile))?.keep !== true) {
+    removeQuietly(path)
+    return
+  }
+  writeFileSync(join(path, keptFile), '')
+  limitKeptFolders(join(path, '..', '..'))
+}
+
 async function sweepRun(path: string): Promise<void> {
   if (existsSync(join(path, keptFile))) return
   const owner = readOwner(join(path, ownerFile))
@@ -51,7 +64,7 @@ async function sweepRun(path: string): Promise<void> {
   const marker = owner.marker
   if (marker !== undefined) for (const entry of findByEnvironment([marker])) sendSignal(entry.pid, 'SIGKILL')
   await unmountOwn(path)
-  removeQuietly(path)
+  leaveFolder(path)
 }
 
 function sweepLock(path: string): void {
