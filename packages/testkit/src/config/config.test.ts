@@ -176,7 +176,7 @@ describe('config files (testkit.md A3.1)', { timeout: 180_000 }, () => {
         expect(['refused', { A: value, B: 'next' }]).toContainEqual(readBack(value))
       }),
     )
-    expect(readBack(`'"\``)).toBe('refused')
+    expect(readBack(`'"\` #`)).toBe('refused')
   })
 
   test.each(['.env', '.env.test', 'app.env'])('%s is an env file', (file) => {

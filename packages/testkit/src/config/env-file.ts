@@ -15,7 +15,9 @@ function written(name: string, value: string, file: string): string {
   if (!/^[A-Za-z_]\w*$/.test(name)) {
     throw new TestkitError('TK_BAD_SPEC', `${file}: ${JSON.stringify(name)} cannot be the name of a variable`)
   }
-  const found = [value, `'${value}'`, `"${value}"`, `\`${value}\``].find((text) => readsBack(text, value))
+  // Readers differ in what an opening quote without an end means, and in where a comment begins.
+  const bare = /^(?:[^\s'"`#][^#]*)?$/.test(value) ? [value] : []
+  const found = [...bare, `'${value}'`, `"${value}"`, `\`${value}\``].find((text) => readsBack(text, value))
   if (found !== undefined) return found
   throw new TestkitError(
     'TK_BAD_SPEC',
