@@ -191,6 +191,8 @@ export class ServerLife<C extends object> {
       name,
       ...this.address,
       ports: this.listeners.ports,
+      hosts: Object.fromEntries(this.listen.map((spec) => [spec.name, spec.host ?? '127.0.0.1'])),
+      sockets: this.listeners.sockets,
       pid,
       socketPath: first?.host === 'unix' ? this.listeners.sockets[first.name] : undefined,
       linesOfThisRun: () =>

@@ -10,7 +10,10 @@ import type { Readiness, ReadyTarget } from './readiness.ts'
 
 /** What a probe needs of the server that it asks. */
 export interface ProbeTarget extends ReadyTarget {
-  readonly host: string
+  /** The address of each listener, by name: an IP address, or `unix`. */
+  readonly hosts: Readonly<Record<string, string>>
+  /** The paths of the listeners that are UNIX sockets, by name. */
+  readonly sockets: Readonly<Record<string, string>>
   /** Set when the first listener is a UNIX socket. */
   readonly socketPath: string | undefined
   /** The lines of the present start. */
@@ -153,9 +156,14 @@ function lookLog(readiness: Extract<Readiness, { log: RegExp }>, target: ProbeTa
 }
 
 async function lookPort(name: string, target: ProbeTarget, timeoutMs: number): Promise<ProbeResult> {
+  const path = target.sockets[name]
+  if (path !== undefined) {
+    await connectTo({ path }, timeoutMs)
+    return { ok: true, said: 'connected' }
+  }
   const port = target.ports[name]
   if (port === undefined) return { ok: false, said: `there is no listener "${name}"`, fatal: true }
-  await connectTo({ host: target.host, port }, timeoutMs)
+  await connectTo({ host: target.hosts[name] ?? '127.0.0.1', port }, timeoutMs)
   const owners = process.platform === 'linux' ? ownersOfPort(port) : []
   const foreign = owners.length > 0 && !owners.some((owner) => owner.groupId === target.pid || owner.pid === target.pid)
   if (!foreign) return { ok: true, said: 'connected' }

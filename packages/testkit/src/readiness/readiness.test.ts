@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { pollUntil } from '../clock.ts'
@@ -7,9 +9,31 @@ import { leasePort } from '../ports/port-lease.ts'
 import { findExecutable } from '../process/executable.ts'
 import { httpServer, rejection, script, withCluster } from '../testing/fixture-server.ts'
 import { atMostMs, patientMs } from '../testing/patience.ts'
+import type { ProbeTarget } from './probe.ts'
 import { waitUntilReady } from './wait-ready.ts'
 
 const idle = 'setInterval(() => 0, 1000)'
+
+/** A target without listeners, for conditions that name where they look. */
+const nobody: ProbeTarget = {
+  name: 'api',
+  url: '',
+  hosts: {},
+  sockets: {},
+  pid: undefined,
+  ports: {},
+  socketPath: undefined,
+  notified: false,
+  linesOfThisRun: () => [],
+  sql: async () => [],
+}
+
+async function listening(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+}
 
 describe('readiness and diagnostics (testkit.md A7, A8)', { timeout: 180_000 }, () => {
   test('H-38 a service that answers 503 is not ready, although it accepts connections', async () => {
@@ -53,17 +77,7 @@ describe('readiness and diagnostics (testkit.md A7, A8)', { timeout: 180_000 }, 
       stranger.stdout.once('data', resolve)
     })
     // The server's own number, which it does not listen on: the stranger answers there.
-    const target = {
-      name: 'api',
-      url: '',
-      host: '127.0.0.1',
-      pid: process.pid,
-      ports: { web: lease.port },
-      socketPath: undefined,
-      notified: false,
-      linesOfThisRun: () => [],
-      sql: async () => [],
-    }
+    const target = { ...nobody, pid: process.pid, ports: { web: lease.port } }
     const outcome = await waitUntilReady({ port: 'web' }, target, {
       timeoutMs: patientMs,
       ended: new AbortController().signal,
@@ -73,6 +87,75 @@ describe('readiness and diagnostics (testkit.md A7, A8)', { timeout: 180_000 }, 
     expect(outcome.probes).toBe(1)
     stranger.kill('SIGKILL')
     lease.release()
+  })
+
+  test.each(['none', 'inherit'] as const)(
+    'the listener that is named is asked where it is (handover %s)',
+    async (handover) => {
+      const code = `
+      const fds = Object.fromEntries((process.env.MAINSTAY_LISTEN_FDS ?? '').split(',').map((part) => part.split(':')))
+      for (const [name, where] of Object.entries(JSON.parse(process.env.WHERE)))
+        require('net').createServer().listen(fds[name] === undefined ? where : { fd: Number(fds[name]) })
+      ${idle}`
+      const server = script(code, {
+        listen: [
+          { name: 'a', handover },
+          { name: 'b', host: '::1', handover },
+          { name: 'c', host: 'unix', handover },
+        ],
+        env: ({ ports, sockets }) => ({
+          WHERE: JSON.stringify({
+            a: { port: ports['a'], host: '127.0.0.1' },
+            b: { port: ports['b'], host: '::1' },
+            c: { path: sockets['c'] },
+          }),
+        }),
+        ready: [{ port: 'a' }, { port: 'b' }, { port: 'c' }],
+      })
+      await withCluster([server], async (cluster) => {
+        expect(await cluster.start('script')).toMatchObject({ attempts: 1 })
+        const error = await rejection(cluster.get('script').waitReady({ readiness: { port: 'd' } }))
+        expect(error.message).toContain('there is no listener "d"')
+      })
+    },
+  )
+
+  test.each([
+    [200, true],
+    [399, true],
+    [400, false],
+    [401, true],
+    [402, false],
+    [403, true],
+    [404, false],
+    [500, false],
+  ])('HTTP %i means ready: %s', async (status, ready) => {
+    const answers = createServer((_request, response) => {
+      response.writeHead(status).end()
+    })
+    const url = await listening(answers)
+    const outcome = await waitUntilReady({ http: url }, nobody, { timeoutMs: 60, ended: new AbortController().signal })
+    expect(outcome.ready).toBe(ready)
+    expect(outcome.said).toContain(`HTTP ${status} after`)
+    answers.close()
+  })
+
+  test('one probe takes 2 s at most, however much time is left, and then another is made', async () => {
+    let asked = 0
+    const silent = createServer((_request, response) => {
+      asked += 1
+      if (asked > 1) response.end('ok')
+    })
+    const url = await listening(silent)
+    const outcome = await waitUntilReady({ http: url }, nobody, {
+      timeoutMs: patientMs,
+      ended: new AbortController().signal,
+    })
+    expect(outcome).toMatchObject({ ready: true, probes: 2 })
+    expect(outcome.elapsedMs).toBeGreaterThanOrEqual(1990)
+    expect(outcome.elapsedMs).toBeLessThan(atMostMs(2100))
+    silent.closeAllConnections()
+    silent.close()
   })
 
   test('H-41 the message of a time-out says what was awaited, what came, and where to look', async () => {
