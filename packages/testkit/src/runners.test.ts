@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { homeDir, removeQuietly } from './home.ts'
@@ -100,9 +100,11 @@ describe('test runners (testkit.md A13)', { timeout: 180_000 }, () => {
 
   test('H-58 a test of node:test whose subtest fails has failed', async () => {
     const { stdout, stderr } = await nodeTest({ MAINSTAY_TESTKIT_MODE: 'process', FAIL: 'subtest' })
-    const kept = /servers' folder: (\S+)/.exec(stdout)?.[1] ?? ''
-    expect(existsSync(join(kept, 'timeline.log'))).toBe(true)
-    expect(kept).toContain('has-a-subtest-that-fails')
+    const kept = [...stdout.matchAll(/servers' folder: (\S+)/g)].map(([, dir = '']) => dir)
+    for (const dir of kept) expect(existsSync(join(dir, 'timeline.log'))).toBe(true)
+    // Beginning and end of the full name.
+    const names = kept.map((dir) => basename(dir).replace(/-[0-9a-f]{8}$/, ''))
+    expect(names.sort()).toEqual(['has-a-su-hat-fails-in-the-middle', 'has-a-subtest-that-fails'])
     expect(stdout + stderr).toContain('greeter/harness | ready after')
   })
 
@@ -161,6 +163,10 @@ describe('test runners (testkit.md A13)', { timeout: 180_000 }, () => {
         expect(run.annotations).not.toHaveProperty('passes with a shared cluster')
       },
     )
+
+    test('a cluster’s folder has the full name of its test', () => {
+      expect(run.annotations['a suite &gt; fails in it']).toMatch(/kept in \S+\/\d+-a-suite-fails-in-it-[0-9a-f]{8}$/)
+    })
 
     test('H-58 a shared cluster that does not start is told to the test that wanted it', () => {
       const title = 'has a shared cluster that does not start'

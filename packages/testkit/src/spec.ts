@@ -18,6 +18,7 @@ export interface ServerSpec<C extends object = Record<string, unknown>> {
   readonly inline?: Method<[ctx: ServerContext<C>], Promise<InlineServer>>
   /** Default: the server's data folder. */
   readonly cwd?: string
+  /** Added to what is inherited; `undefined` removes a variable, a function gets the inherited value. */
   readonly env?:
     | Readonly<Record<string, EnvValue>>
     | Method<[ctx: ServerContext<C>], Readonly<Record<string, EnvValue>>>
@@ -27,25 +28,39 @@ export interface ServerSpec<C extends object = Record<string, unknown>> {
   readonly user?: { readonly uid: number; readonly gid: number }
   /** Defaults of the substitution dictionary; the only keys that overrides may use. */
   readonly config?: C
+  /** Written into the server's `etc` folder before each start; the ones before stay as `*.1`. Default: none. */
   readonly files?: readonly ConfigFile<C>[]
   /** A server without any rendered file is refused. Default false. */
   readonly requireConfig?: boolean
+  /** Copied once, before the first start; `to` is below the server's folder. */
   readonly dataFiles?: readonly DataFile[]
   /** Empty: does not listen. Default: empty. */
   readonly listen?: readonly ListenSpec[]
+  /** The server's own, or one that another server has; without it the cluster's, if that has one. Made once per cluster. */
   readonly database?: DatabaseSpec | { readonly shareWith: string }
   /** Work between the folders' creation and the start, once per server and cluster: a data directory, keys. */
   readonly prepare?: Method<[ctx: ServerContext<C>], Promise<void>>
   /** Work after each time the server became ready: users, queues. */
   readonly afterReady?: Method<[ctx: ServerContext<C>], Promise<void>>
+  /**
+   * When a service counts as started; several: when all hold. Default: an answer at `/healthz` of the first listener; that
+   * the port is open for handover `none`; at once for a server that does not listen.
+   */
   readonly ready?: Readiness | readonly Readiness[]
   /** Time to become ready, or for a oneshot to end. Default 10 s. */
   readonly startTimeoutMs?: number
+  /** How the server is asked to end, and for how long. Default: SIGTERM, see {@link StopPolicy}. */
   readonly stop?: StopPolicy
+  /** Log files that the server writes itself; what it writes to stdout and stderr is always there. */
   readonly logs?: readonly LogSpec[]
-  /** A name, or a name with the address given to this server when a proxy stands between. */
+  /**
+   * Names of servers of the cluster that start before this one and stop after it. Their addresses are in `deps.<name>`: the
+   * proxy's, where one stands between (`cluster.proxy`).
+   */
   readonly dependsOn?: readonly string[]
+  /** What `reload()` sends after it has written the new configuration, and how its end is seen. Default: SIGHUP, no wait. */
   readonly reload?: { readonly signal: NodeJS.Signals; readonly done: Readiness }
+  /** Limits of the operating system for the process, for tests of exhaustion. Default: those of the test process. */
   readonly limits?: ProcessLimits
   /** Starts Node programs with `--report-on-signal`, so that a hanging one can be asked what it does. Default true. */
   readonly diagnosticReport?: boolean
