@@ -13,6 +13,12 @@ export interface LeaveCalls {
   release(lease: GrantedLease, options: CallOptions): Promise<unknown>
 }
 
+export interface LeaveOptions {
+  readonly requestId: string
+  readonly patient: boolean
+  readonly isOurs: (lease: GrantedLease) => boolean
+}
+
 /** The longest that somebody who has given up is kept, in milliseconds. */
 const LONGEST_MS = 10_000
 
@@ -29,20 +35,21 @@ const AGAIN_MS = 500
  * A request that the server does not know is looked for once more: the call that makes it may still be on its way.
  *
  * @param options.patient whether it is looked for until the end, because the server was slow with that very call
+ * @param options.isOurs whether a machine was granted to whoever gives up; another holder of the same request keeps his
  *
  * Source: vm-pool.md C4.
  */
 export async function leaveQueue(
   calls: LeaveCalls,
   clock: Clock,
-  { requestId, patient }: { readonly requestId: string; readonly patient: boolean },
+  { requestId, patient, isOurs }: LeaveOptions,
 ): Promise<void> {
   const until = clock.monotonic() + LONGEST_MS
   let unknown = 0
   while (clock.monotonic() < until) {
     const limit = { clock, what: `Giving up the request ${requestId}`, timeoutMs: CALL_MS }
     try {
-      const left = await withDeadline(limit, async (signal) => await leave(calls, requestId, { signal }))
+      const left = await withDeadline(limit, async (signal) => await leave(calls, { requestId, isOurs }, { signal }))
       if (left === 'left') return
       if (left === 'unknown') unknown += 1
       if (unknown === 2 && !patient) return
@@ -56,7 +63,7 @@ export async function leaveQueue(
 
 async function leave(
   calls: LeaveCalls,
-  requestId: string,
+  { requestId, isOurs }: Pick<LeaveOptions, 'requestId' | 'isOurs'>,
   options: CallOptions,
 ): Promise<'left' | 'unknown' | 'waiting'> {
   try {
@@ -68,7 +75,7 @@ async function leave(
   }
   const leases = await grantedTo(calls, requestId, options)
   if (leases === null) return 'waiting'
-  await Promise.all(leases.map(async (lease) => await giveBack(calls, lease, options)))
+  await Promise.all(leases.filter(isOurs).map(async (lease) => await giveBack(calls, lease, options)))
   return 'left'
 }
 

@@ -3,7 +3,14 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ManualClock } from '../../core/clock.ts'
 import { createClient, type MainstayClient } from '../client.ts'
 import type { Reaction, SeenRequest } from '../testing/answering-server.ts'
-import { leaseServer, type LeaseCall, type LeaseReaction, type LeaseServer } from '../testing/lease-server.ts'
+import {
+  grantedAgo,
+  LEASE_MS,
+  leaseServer,
+  type LeaseCall,
+  type LeaseReaction,
+  type LeaseServer,
+} from '../testing/lease-server.ts'
 
 // Time passes in small steps between which the network is waited for.
 vi.setConfig({ testTimeout: 30_000 })
@@ -114,6 +121,18 @@ describe('C4 an acquire that is given up', () => {
     expect(refused.server.count('release')).toBe(0)
   })
 
+  test.each<[string, number, number]>([
+    ['before it asked: its holder may be another, and at work', 3_600_000, 0],
+    ['since it asked', 0, 1],
+  ])('C4 C5 gives back under an id of its caller what was granted %s', async (_, agoMs, releases) => {
+    const held: Reaction = { status: 201, body: { leases: [grantedAgo(agoMs, LEASE_MS)] } }
+    const asked = await asking((call, { method }) =>
+      call === 'leases' ? (method === 'POST' ? 'silence' : held) : call === 'cancel' ? ENDED : null,
+    )
+    await giveUp(asked)
+    expect(asked.server.count('release')).toBe(releases)
+  })
+
   test('C4 before it was begun asks for nothing', async () => {
     const { server, client } = await asking(() => null)
     await expect(client.pools.acquire({ worker: 'w' }, { signal: AbortSignal.abort(ENOUGH) })).rejects.toBe(ENOUGH)
@@ -135,15 +154,28 @@ describe('C4 an acquire that is given up', () => {
 
 describe('C4 an acquire that gets no answer', () => {
   /** How a call for machines ends that no answer comes to. */
-  async function failed(asked: Asking): Promise<unknown> {
-    return await settled(asked.clock, asked.client.pools.acquire({ worker: 'w', requestId: 'r' }))
+  async function failed(asked: Asking, requestId?: string): Promise<unknown> {
+    return await settled(asked.clock, asked.client.pools.acquire({ worker: 'w', requestId }))
   }
 
-  test.each<[string, Reaction, string]>([
+  const WITHOUT_ANSWER: [string, Reaction, string][] = [
     ['in time', 'silence', 'MS_TIMEOUT'],
     ['because the connection broke', 'hang-up', 'MS_SERVER_UNREACHABLE'],
     ['because a proxy gave up', { status: 504 }, 'MS_API_REFUSED'],
-  ])('C4 %s gives back what was granted meanwhile', async (_, reaction, code) => {
+  ]
+
+  test.each(WITHOUT_ANSWER)(
+    'C4 %s touches nothing under an id of its caller, who may ask again',
+    async (_, reaction, code) => {
+      const asked = await asking((call) => (call === 'leases' ? reaction : null))
+      expect(await failed(asked, 'r')).toMatchObject({ code })
+      expect(asked.server.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+        'POST /api/v1/pools/leases',
+      ])
+    },
+  )
+
+  test.each(WITHOUT_ANSWER)('C4 %s gives back what was granted meanwhile', async (_, reaction, code) => {
     const asked = await asking((call, { method }) =>
       call === 'leases' ? (method === 'POST' ? reaction : null) : call === 'cancel' ? ENDED : null,
     )

@@ -9,6 +9,7 @@ import type { Answer, CallOptions, Transport } from '../transport.ts'
 import { SseParser } from '../stream/sse-parser.ts'
 import { LeaseLostError } from './errors.ts'
 import { saysLeaseGone } from './lease-answer.ts'
+import { wasGrantedWithin } from './granted-within.ts'
 import { leaveQueue, type LeaveCalls } from './leave-queue.ts'
 import { LEASE_SHARE, PoolLease } from './lease.ts'
 import type {
@@ -75,8 +76,12 @@ export class Pools {
    * end of the `await using` block.
    *
    * A wait survives a restart of the server. When the signal is aborted, the request leaves the queue, and what it was
-   * granted meanwhile goes back before this rejects with the signal's reason. The same happens when no answer comes in time:
-   * nobody keeps a machine that its holder never heard of.
+   * granted since this call goes back before this rejects with the signal's reason. The same happens when no answer comes in
+   * time, unless the wish has a `requestId`: nobody keeps a machine that its holder never heard of.
+   *
+   * Whoever gives a `requestId` may ask again with it, here or in another process, and gets the same machine. So a call with one
+   * that fails without a definite answer gives nothing back: somebody may be at work with it already. A machine that nobody asks
+   * for again goes back when its lease and the grace of its group are over.
    *
    * @throws MainstayApiError with status 409 when there is no machine (in time), 422 when there never can be one
    */
@@ -105,7 +110,8 @@ export class Pools {
   async grant(wish: PoolWish, options: CallOptions = {}): Promise<readonly GrantedLease[]> {
     options.signal?.throwIfAborted()
     const requestId = wish.requestId ?? randomUuid()
-    const until = this.#clock.monotonic() + (wish.waitMs ?? 0)
+    const begunAt = this.#clock.monotonic()
+    const until = begunAt + (wish.waitMs ?? 0)
     let quick = 0
     let queued = false
     try {
@@ -122,10 +128,14 @@ export class Pools {
       }
     } catch (error) {
       const left = options.signal?.aborted === true
-      if (left || isUndecided(error, { queued })) {
+      // An id that was made here is known to nobody else; under one that was given somebody may hold machines for long.
+      const alone = wish.requestId === undefined
+      if (left || (alone && isUndecided(error, { queued }))) {
         // A server that was too slow may still be about to grant it.
         const patient = !left && error instanceof TimeoutError
-        await leaveQueue(this.#leaving, this.#clock, { requestId, patient })
+        const isOurs = (lease: GrantedLease): boolean =>
+          alone || wasGrantedWithin(lease, this.#clock.monotonic() - begunAt)
+        await leaveQueue(this.#leaving, this.#clock, { requestId, patient, isOurs })
       }
       throw error
     }

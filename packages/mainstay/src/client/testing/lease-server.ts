@@ -1,3 +1,5 @@
+import type { JsonObject } from '../../core/json.ts'
+import { formatZulu } from '../../core/timestamp.ts'
 import { answeringServer, type AnsweringServer, type Reaction, type SeenRequest } from './answering-server.ts'
 
 /** What a pool is asked about a lease, as the last word of the path. */
@@ -18,12 +20,20 @@ export const MACHINE_GONE: Reaction = {
   body: { error: { code: 'MS_POOL_VM_NOT_FOUND', message: 'gone' } },
 }
 
+/** A lease on `m1` as the server tells of it, granted some time before its answer, in milliseconds. */
+export function grantedAgo(agoMs: number, leaseMs: number): JsonObject {
+  const answeredAt = Date.UTC(2026, 0, 1)
+  const vm = { name: 'm1', inUseSince: formatZulu(answeredAt - agoMs) }
+  const expiresAt = formatZulu(answeredAt + leaseMs)
+  return { name: 'm1', ip: '192.0.2.1', token: 't1', vm, expiresAt, expiresInMs: leaseMs }
+}
+
 /** A server that knows one machine `m1`, and does not do what it is asked where a test says otherwise. */
 export async function leaseServer(
   react: (call: LeaseCall, request: SeenRequest) => LeaseReaction = () => null,
   { leaseMs = LEASE_MS }: { readonly leaseMs?: number } = {},
 ): Promise<LeaseServer> {
-  const granted = { name: 'm1', ip: '192.0.2.1', token: 't1', vm: { name: 'm1' }, expiresInMs: leaseMs }
+  const granted = grantedAgo(0, leaseMs)
   const usual: Readonly<Record<LeaseCall, Reaction>> = {
     leases: { status: 201, body: { leases: [granted] } },
     heartbeat: { body: { expiresInMs: leaseMs, preemptInMs: null } },

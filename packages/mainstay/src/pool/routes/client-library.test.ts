@@ -170,13 +170,44 @@ describe('C4 waiting in the client library', () => {
     'C4 an acquire whose time is over at its grant keeps no machine (waitMs %s)',
     async (waitMs) => {
       await until(async () => (await client.pools.list({ state: 'ready' })).length > 0)
-      const late = unanswered(200).pools.acquire({ worker: 'w', requestId: 'late', waitMs })
+      const late = unanswered(200).pools.acquire({ worker: 'w', waitMs })
       await expect(late).rejects.toBeInstanceOf(TimeoutError)
       expect(await client.pools.list({ state: 'in_use' })).toEqual([])
       // Not by the end of the lease, but given back.
       expect((await client.pools.list()).reduce((uses, vm) => uses + vm.uses, 0)).toBe(1)
     },
   )
+
+  /** A client whose calls for machines a proxy answers, and nobody carries out. */
+  function behindABrokenProxy(): MainstayClient {
+    return createClient({
+      endpoint: pool.url,
+      retries: 0,
+      fetch: async (input, init) => {
+        if ((input as string).endsWith('/leases')) return new Response('{}', { status: 502 })
+        return await fetch(input, { ...init, headers: { ...(init?.headers as object), 'x-admin': 'yes' } })
+      },
+    })
+  }
+
+  describe.each([
+    ['that gets no answer in time', () => unanswered(200)],
+    ['that a proxy answers', behindABrokenProxy],
+    ['that is aborted', () => unanswered(60_000)],
+  ])('C4 C5 a second call %s', (what, clientOfIt) => {
+    test('leaves the machine to its living holder, who has it under the same id', async () => {
+      await using lease = await client.pools.acquire({ worker: 'w', owner: 'root', requestId: 'job-1', waitMs: 20_000 })
+      const { leaseExpiresAt: first } = (await pool.store.get(lease.name))!
+      await until(async () => (await pool.store.get(lease.name))!.leaseExpiresAt! > first!)
+      const stop = new AbortController()
+      const wish = { worker: 'w', owner: 'root', requestId: 'job-1' }
+      const second = clientOfIt().pools.acquire(wish, { signal: stop.signal })
+      if (what === 'that is aborted') stop.abort(new Error('enough'))
+      await expect(second).rejects.toBeInstanceOf(Error)
+      expect(await pool.store.get(lease.name)).toMatchObject({ state: 'in_use', leaseToken: lease.token })
+      expect(lease.signal.aborted).toBe(false)
+    })
+  })
 
   test('C4 C17 one that was granted so is used up where machines are used once: nobody gets it again', async () => {
     await pool.reload(
