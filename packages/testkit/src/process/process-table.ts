@@ -154,8 +154,9 @@ export function signalProcess(
   return sendSignal(to === 'group' ? -identity.pid : identity.pid, signal)
 }
 
+/** The state is the first thread's: while others of the process still end, they hold its ports and files. */
 function isDead(entry: ProcessEntry): boolean {
-  return entry.state === 'Z' || entry.state === 'X'
+  return (entry.state === 'Z' || entry.state === 'X') && entry.threads <= 1
 }
 
 function answersSignal(pid: number): boolean {
