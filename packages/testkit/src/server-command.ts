@@ -15,6 +15,8 @@ export interface KitVariables {
   readonly handover: Readonly<Record<string, string>>
   readonly notifySocket: string | undefined
   readonly clockSkewMs: number
+  /** Which of the server's processes this is. */
+  readonly start: number
 }
 
 /** The server's whole environment. */
@@ -31,6 +33,7 @@ export function buildEnvironment<C extends object>(
     ...(kit.clockSkewMs === 0 ? {} : { MAINSTAY_TESTKIT_CLOCK_SKEW_MS: String(kit.clockSkewMs) }),
     [name]: value,
     MAINSTAY_TESTKIT_SERVER: spec.name,
+    MAINSTAY_TESTKIT_START: String(kit.start),
   })
 }
 

@@ -1,4 +1,4 @@
-import { TestkitError } from './errors.ts'
+import { TestkitError, reasonOf } from './errors.ts'
 import type { ProvisionedDatabase } from './database/database-spec.ts'
 import { collectDiagnostics, type Diagnostics } from './diagnostics/collect.ts'
 import { ServerLogs } from './logs/server-logs.ts'
@@ -7,26 +7,21 @@ import type { ServerProcess } from './process/server-process.ts'
 import type { NotifySocket } from './readiness/notify-socket.ts'
 import type { ProbeTarget } from './readiness/probe.ts'
 import type { Readiness } from './readiness/readiness.ts'
+import { readinessInline } from './readiness/readiness-inline.ts'
 import { waitUntilReady, type ReadinessOutcome } from './readiness/wait-ready.ts'
-import { buildEnvironment, writesReports } from './server-command.ts'
+import { buildEnvironment, readinessOf, writesReports } from './server-command.ts'
 import { buildContext, firstAddress, makeFolders, mergeConfig, type ServerFolders } from './server-context.ts'
 import { ServerFiles } from './server-files.ts'
 import type { ServerHost } from './server-host.ts'
+import type { ServerRun } from './server-run.ts'
 import type { ServerState } from './server-state.ts'
 import { describeNotReady, startFailure, type StartFailureCode } from './start-failure.ts'
-import { StartAttempts } from './start-attempts.ts'
-import type {
-  DependencyAddress,
-  ExitInfo,
-  InlineServer,
-  Launch,
-  ListenSpec,
-  Row,
-  ServerContext,
-  ServerSpec,
-} from './spec.ts'
+import type { StartOptions } from './start-options.ts'
+import type { DependencyAddress, InlineServer, Launch, ListenSpec, Row, ServerContext, ServerSpec } from './spec.ts'
 
 export const defaultStartTimeoutMs = 10_000
+/** A migration of a big schema on a small machine; what takes longer is no test. */
+const defaultPrepareTimeoutMs = 300_000
 
 /**
  * What one managed server has and is at this moment: the part that its start (`server-start.ts`), its stop
@@ -43,19 +38,15 @@ export class ServerLife<C extends object> {
   /** Overrides for all starts, and those of the present one. */
   configured: Partial<C> = {}
   startOverrides: Partial<C> = {}
-  process: ServerProcess | undefined
-  inline: InlineServer | undefined
+  /** The present or last start; those before it are settled. */
+  run: ServerRun<C> | undefined
   notify: NotifySocket | undefined
   database: ProvisionedDatabase | undefined
-  /** How the present or last run ends. */
-  exit: Promise<ExitInfo> | undefined
-  lastExit: ExitInfo | undefined
-  attempts: StartAttempts
-  /** Set by a stop: the start that is under way neither spawns any more nor tries again. */
-  cancelled = false
   /** Data files and `prepare` are done. */
   prepared = false
   skewMs = 0
+  /** Processes made so far; each carries its number, so that what one left behind is never mistaken for another's. */
+  starts = 0
   /** The program that runs, as a full path. */
   program: string | undefined
 
@@ -64,7 +55,6 @@ export class ServerLife<C extends object> {
     this.host = host
     this.folders = makeFolders(host.dir, spec.name)
     this.files = new ServerFiles(spec)
-    this.attempts = new StartAttempts(spec.name, [], {})
     this.listeners = new Listeners(spec.listen ?? [], host.reaper)
     this.logs = new ServerLogs(spec.name, this.folders.logDir, spec.logs ?? [])
   }
@@ -77,8 +67,29 @@ export class ServerLife<C extends object> {
     return this.spec.listen ?? []
   }
 
+  get process(): ServerProcess | undefined {
+    return this.run?.process
+  }
+
+  /** The open server object, when there is one. */
+  get inline(): InlineServer | undefined {
+    return this.run?.inline?.server
+  }
+
+  /** Undefined also for a process that could not be made. */
   get pid(): number | undefined {
-    return this.process !== undefined && this.process.exit === undefined ? this.process.pid : undefined
+    const running = this.process
+    return running === undefined || running.exit !== undefined || running.pid === 0 ? undefined : running.pid
+  }
+
+  /** Time to become ready, or for a oneshot to end, in milliseconds. */
+  startTimeoutMs(options: StartOptions = {}): number {
+    return options.timeoutMs ?? this.spec.startTimeoutMs ?? defaultStartTimeoutMs
+  }
+
+  /** Time for the database, for `prepare` and for `afterReady`, each, in milliseconds. */
+  prepareTimeoutMs(options: StartOptions): number {
+    return options.timeoutMs ?? this.spec.prepareTimeoutMs ?? defaultPrepareTimeoutMs
   }
 
   /** Of the first listener. */
@@ -93,6 +104,13 @@ export class ServerLife<C extends object> {
   get isInline(): boolean {
     const { inline, command } = this.spec
     return inline !== undefined && (command === undefined || this.host.mode === 'inline')
+  }
+
+  /** When it counts as ready. A server object that is all there is to the server is ready when it is there. */
+  get readiness(): Readiness {
+    const { ready, command } = this.spec
+    const isBare = this.isInline && ready === undefined && (command === undefined || this.address.port === 0)
+    return isBare ? { fn: async () => true } : readinessOf(this.spec)
   }
 
   config(over: Partial<C> = {}): C {
@@ -118,7 +136,33 @@ export class ServerLife<C extends object> {
       handover: handover?.env ?? {},
       notifySocket: this.notify?.path,
       clockSkewMs: this.skewMs,
+      start: this.starts,
     })
+  }
+
+  /** A new state, unless the server has been started again since. */
+  enter(run: ServerRun<C>, state: ServerState): void {
+    if (this.run === run) this.state = state
+  }
+
+  /** The state in which a run rests when neither a start nor a stop of it is under way. */
+  rest(run: ServerRun<C>): void {
+    if (!run.isSettled || run.endings > 0) return
+    if (!run.hasLaunched) this.enter(run, run.isCancelled ? 'exited' : 'failed')
+    else if (run.lastExit !== undefined) this.enter(run, 'exited')
+  }
+
+  /** A stop or a kill: the start that may be under way is cancelled, and the state is known again when all are through. */
+  async ending<T>(run: ServerRun<C>, work: () => Promise<T>): Promise<T> {
+    run.endings += 1
+    run.cancel()
+    this.enter(run, 'stopping')
+    try {
+      return await work()
+    } finally {
+      run.endings -= 1
+      this.rest(run)
+    }
   }
 
   writeFiles(context: ServerContext<C>): void {
@@ -148,12 +192,16 @@ export class ServerLife<C extends object> {
   }
 
   async waitReady(readiness: Readiness, timeoutMs: number, sinceMonotonic?: number): Promise<ReadinessOutcome> {
-    const ended = this.process?.ended ?? new AbortController().signal
-    return await waitUntilReady(readiness, this.#probeTarget(sinceMonotonic), {
-      timeoutMs,
-      ended,
-      wake: (look) => this.logs.onLine(look),
-    })
+    const ended = this.run?.running?.ended ?? new AbortController().signal
+    return await waitUntilReady(
+      this.isInline ? readinessInline(readiness) : readiness,
+      this.#probeTarget(sinceMonotonic),
+      {
+        timeoutMs,
+        ended,
+        wake: (look) => this.logs.onLine(look),
+      },
+    )
   }
 
   async diagnostics(): Promise<Diagnostics> {
@@ -162,7 +210,7 @@ export class ServerLife<C extends object> {
       state: this.state,
       pid: this.pid,
       members: this.process?.members().map((entry) => entry.pid) ?? [],
-      exit: this.lastExit,
+      exit: this.run?.lastExit,
       ports: this.listeners.ports,
       dir: this.folders.dir,
       reportDir: writesReports(this.spec, this.program) ? this.folders.runDir : undefined,
@@ -173,9 +221,11 @@ export class ServerLife<C extends object> {
   /** The error for a wait that was in vain: not ready in time, or ended before. */
   async notReady(outcome: ReadinessOutcome, context: ServerContext<C> = this.context()): Promise<TestkitError> {
     const diagnostics = await this.diagnostics()
-    const ended = this.lastExit ?? this.process?.exit
+    const ended = this.run?.running?.exit
+    const cause = this.run?.inline?.failure
     const code = ended === undefined ? 'TK_NOT_READY' : 'TK_START_FAILED'
-    return this.failure(code, describeNotReady(this.name, outcome, ended), context, diagnostics)
+    const why = cause === undefined ? '' : `: ${reasonOf(cause)}`
+    return this.failure(code, `${describeNotReady(this.name, outcome, ended)}${why}`, context, diagnostics)
   }
 
   failure(code: StartFailureCode, message: string, context: ServerContext<C>, diagnostics?: Diagnostics): TestkitError {
@@ -193,7 +243,8 @@ export class ServerLife<C extends object> {
       ports: this.listeners.ports,
       hosts: Object.fromEntries(this.listen.map((spec) => [spec.name, spec.host ?? '127.0.0.1'])),
       sockets: this.listeners.sockets,
-      pid,
+      // Whoever answers for a server object is this process.
+      pid: this.isInline ? process.pid : pid,
       socketPath: first?.host === 'unix' ? this.listeners.sockets[first.name] : undefined,
       linesOfThisRun: () =>
         this.logs.lines({ thisRunOnly: true, ...since }).filter((line) => line.stream !== 'harness'),

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { monotonicMs } from './clock.ts'
 import { copyDataFile } from './config/data-files.ts'
 import { describeExit } from './diagnostics/collect.ts'
@@ -6,15 +7,18 @@ import { TestkitError, reasonOf } from './errors.ts'
 import { removeQuietly, writeFileAtomically } from './home.ts'
 import { checkStdioEntry } from './ports/listening-socket.ts'
 import { execPrefix } from './process/exec-prefix.ts'
+import { requireFolder } from './process/executable.ts'
+import { InlineProcess } from './process/inline-process.ts'
 import { ServerProcess } from './process/server-process.ts'
 import { NotifySocket } from './readiness/notify-socket.ts'
 import { awaitsNotification } from './readiness/readiness.ts'
 import { buildCommand, readinessOf } from './server-command.ts'
 import type { ServerLife } from './server-life.ts'
-import { awaitLaunch, startResult } from './server-launch.ts'
+import { awaitLaunch } from './server-launch.ts'
+import type { ServerRun } from './server-run.ts'
 import { abandonAttempt } from './server-stop.ts'
 import type { ExitInfo, ServerContext } from './spec.ts'
-import type { StartOptions, StartResult } from './start-options.ts'
+import type { StartResult } from './start-options.ts'
 
 /**
  * Starts a server, as often as the options allow.
@@ -26,84 +30,106 @@ import type { StartOptions, StartResult } from './start-options.ts'
  */
 export async function startServer<C extends object>(
   life: ServerLife<C>,
-  over: Partial<C>,
-  options: StartOptions,
+  run: ServerRun<C>,
+  previous: ServerRun<C> | undefined,
 ): Promise<StartResult> {
+  try {
+    // A run that ended by itself: what it left behind holds its ports.
+    await previous?.running?.removeStragglers()
+    const result = await tryUntilStarted(life, run)
+    run.hasLaunched = true
+    if (run.endings === 0) life.enter(run, 'ready')
+    return result
+  } finally {
+    run.settle()
+    life.rest(run)
+  }
+}
+
+async function tryUntilStarted<C extends object>(life: ServerLife<C>, run: ServerRun<C>): Promise<StartResult> {
   for (;;) {
     const startedAt = monotonicMs()
-    life.state = 'preparing'
     try {
-      return await attempt(life, over, options)
+      return await attempt(life, run)
     } catch (error) {
-      await abandonAttempt(life)
+      await abandonAttempt(life, run)
       const seen = { ports: life.listeners.ports, durationMs: monotonicMs() - startedAt, log: life.logs.tail(40) }
-      const again = life.attempts.note(error, seen)
-      if (life.cancelled || !again) throw life.attempts.finalError(error)
-      life.logs.note(`retry after attempt ${life.attempts.failed.length}: ${reasonOf(error).split('\n')[0] ?? ''}`)
+      const again = run.attempts.note(error, seen)
+      if (run.isCancelled || !again) throw run.attempts.finalError(error)
+      life.enter(run, 'preparing')
+      life.logs.note(`retry after attempt ${run.attempts.failed.length}: ${reasonOf(error).split('\n')[0] ?? ''}`)
     }
   }
 }
 
-async function attempt<C extends object>(
-  life: ServerLife<C>,
-  over: Partial<C>,
-  options: StartOptions,
-): Promise<StartResult> {
-  const context = await prepare(life, over)
+async function attempt<C extends object>(life: ServerLife<C>, run: ServerRun<C>): Promise<StartResult> {
+  Object.assign(run, { process: undefined, inline: undefined, exit: undefined, lastExit: undefined })
+  const context = await prepare(life, run)
   const startedAt = monotonicMs()
-  if (life.isInline) return await startInline(life, context, startedAt)
-  await openNotify(life)
-  await spawnServer(life, context)
-  return await awaitLaunch(life, context, { options, startedAt })
+  if (life.isInline) openInline(life, run, context)
+  else {
+    await openNotify(life)
+    await spawnServer(life, run, context)
+  }
+  return await awaitLaunch(life, { run, context, startedAt })
 }
 
 /** Everything that must be there before the process: what is wrong with it is found before anything runs. */
-async function prepare<C extends object>(life: ServerLife<C>, over: Partial<C>): Promise<ServerContext<C>> {
-  const { spec, folders } = life
-  const config = life.config(over)
-  const dbOverride: unknown = Reflect.get(over, 'dbUrl')
+async function prepare<C extends object>(life: ServerLife<C>, run: ServerRun<C>): Promise<ServerContext<C>> {
+  const { spec, folders, host } = life
+  const config = life.config(run.over)
+  const timeoutMs = life.prepareTimeoutMs(run.options)
+  const dbOverride: unknown = Reflect.get(run.over, 'dbUrl')
+  run.assertWanted()
   life.logs.beginRun()
-  if (!life.isInline) await life.listeners.choose(folders.runDir, { fresh: life.attempts.failed.length > 0 })
+  if (!life.isInline) await life.listeners.choose(folders.runDir, { fresh: run.attempts.failed.length > 0 })
   life.files.check(life.context(config))
-  life.database ??= await life.host.database(
-    spec.name,
-    life.context(config),
-    typeof dbOverride === 'string' ? dbOverride : undefined,
+  life.database ??= await run.within(
+    timeoutMs,
+    'its database',
+    async () =>
+      await host.database(spec.name, life.context(config), typeof dbOverride === 'string' ? dbOverride : undefined),
   )
   const context = life.context(config)
   if (!life.prepared) {
     for (const file of spec.dataFiles ?? []) copyDataFile(file, folders.dir)
-    await spec.prepare?.(context)
+    await run.within(timeoutMs, 'prepare', async () => await spec.prepare?.(context))
     life.prepared = true
   }
   life.writeFiles(context)
-  refuseWhenCancelled(life)
+  run.assertWanted()
   return context
 }
 
-async function startInline<C extends object>(
-  life: ServerLife<C>,
-  context: ServerContext<C>,
-  startedAt: number,
-): Promise<StartResult> {
-  life.state = 'starting'
-  life.lastExit = undefined
-  life.inline = await life.spec.inline?.(context)
-  life.listeners.adopt(life.inline?.ports ?? {})
-  life.state = 'ready'
-  life.logs.note('ready (inline)')
-  await life.spec.afterReady?.(life.context(context.config))
-  return startResult(life, startedAt)
+function openInline<C extends object>(life: ServerLife<C>, run: ServerRun<C>, context: ServerContext<C>): void {
+  const { inline } = life.spec
+  if (inline === undefined) throw new TestkitError('TK_BAD_SPEC', `server "${life.name}" has no inline function`)
+  const started = new InlineProcess(
+    async () => await inline(context),
+    (reason) => life.logs.write('stderr', Buffer.from(`${inspect(reason)}\n`)),
+  )
+  run.inline = started
+  life.enter(run, 'starting')
+  life.logs.note('start (inline)')
+  run.exit = recordExit(life, run, started)
+  run.exit.catch(() => undefined)
 }
 
-async function spawnServer<C extends object>(life: ServerLife<C>, context: ServerContext<C>): Promise<void> {
+async function spawnServer<C extends object>(
+  life: ServerLife<C>,
+  run: ServerRun<C>,
+  context: ServerContext<C>,
+): Promise<void> {
   const { spec, host, logs } = life
+  const cwd = spec.cwd ?? life.folders.dataDir
+  life.starts += 1
   const request = buildCommand(spec, context, life.environment(context)['PATH'])
+  requireFolder(request[0] ?? '', cwd)
   life.program = request[0]
   const stopSignal = spec.stop?.signal ?? 'SIGTERM'
   // Nothing may come between the opening of the sockets and the spawn: a client may already be knocking.
   const handover = await life.listeners.open()
-  refuseWhenCancelled(life)
+  run.assertWanted()
   const prefix = execPrefix({
     systemd: handover.systemd,
     limits: spec.limits,
@@ -111,39 +137,41 @@ async function spawnServer<C extends object>(life: ServerLife<C>, context: Serve
   })
   const started = new ServerProcess({
     command: [...prefix, ...request],
-    cwd: spec.cwd ?? life.folders.dataDir,
+    cwd,
     env: life.environment(context, handover),
     user: spec.user,
     descriptors: handover.descriptors.map(checkStdioEntry),
     onOutput: (stream, chunk) => logs.write(stream, chunk),
-    marker: [host.marker, `MAINSTAY_TESTKIT_SERVER=${spec.name}`],
+    marker: [host.marker, `MAINSTAY_TESTKIT_SERVER=${spec.name}`, `MAINSTAY_TESTKIT_START=${life.starts}`],
+    onGone: (pid) => host.reaper.tell({ event: 'del', pid }),
   })
   life.listeners.closeParentCopies()
-  life.process = started
-  life.lastExit = undefined
-  life.state = 'starting'
+  // Without a process there is nothing to wait for: what went wrong is how it has ended.
+  if (started.pid === 0) await started.exited
+  run.process = started
+  life.enter(run, 'starting')
   host.reaper.tell({ event: 'add', process: started.identity, signal: stopSignal })
-  if (started.pid > 0) writeFileAtomically(context.pidFile, `${started.pid}\n`, 0o644)
+  writeFileAtomically(context.pidFile, `${started.pid}\n`, 0o644)
   logs.note(`start pid ${started.pid}: ${request.join(' ')}`)
-  life.exit = recordExit(life, started, context.pidFile)
-  life.exit.catch(() => undefined)
+  run.exit = recordExit(life, run, started, context.pidFile)
+  run.exit.catch(() => undefined)
 }
 
 async function recordExit<C extends object>(
   life: ServerLife<C>,
-  running: ServerProcess,
-  pidFile: string,
+  run: ServerRun<C>,
+  running: ServerProcess | InlineProcess,
+  pidFile?: string,
 ): Promise<ExitInfo> {
   try {
     const exit = await running.exited
-    life.lastExit = exit
+    run.lastExit = exit
     life.logs.note(describeExit(exit) ?? 'ended')
     return exit
   } finally {
     life.logs.endRun()
-    life.host.reaper.tell({ event: 'del', pid: running.pid })
-    removeQuietly(pidFile)
-    if (life.process === running && life.state !== 'failed') life.state = 'exited'
+    if (pidFile !== undefined) removeQuietly(pidFile)
+    life.rest(run)
   }
 }
 
@@ -155,8 +183,4 @@ async function openNotify<C extends object>(life: ServerLife<C>): Promise<void> 
     reaper: life.host.reaper,
   })
   life.notify?.forget()
-}
-
-function refuseWhenCancelled<C extends object>(life: ServerLife<C>): void {
-  if (life.cancelled) throw new TestkitError('TK_STATE', `the start of server "${life.name}" was cancelled`)
 }

@@ -3,16 +3,17 @@ import type { Diagnostics } from './diagnostics/collect.ts'
 import { TestkitError } from './errors.ts'
 import type { LogLine } from './logs/log-line.ts'
 import type { LogWait } from './logs/server-logs.ts'
+import { isAlive } from './process/process-table.ts'
 import type { Readiness } from './readiness/readiness.ts'
-import { readinessOf } from './server-command.ts'
 import { checkOverrideKeys, type ServerFolders } from './server-context.ts'
 import type { ServerHost } from './server-host.ts'
-import { defaultStartTimeoutMs, ServerLife } from './server-life.ts'
+import { ServerLife } from './server-life.ts'
+import { ServerRun } from './server-run.ts'
 import { startServer } from './server-start.ts'
 import { requireState, type ServerState } from './server-state.ts'
 import { stopServer } from './server-stop.ts'
 import type { ExitInfo, Row, ServerContext, ServerSpec, StopPolicy } from './spec.ts'
-import { StartAttempts, type FailedAttempt } from './start-attempts.ts'
+import type { FailedAttempt } from './start-attempts.ts'
 import type { StartOptions, StartResult } from './start-options.ts'
 
 const pauseTimeoutMs = 10_000
@@ -24,7 +25,6 @@ const pauseTimeoutMs = 10_000
 export class ManagedServer<C extends object = Record<string, unknown>> implements AsyncDisposable {
   readonly #life: ServerLife<C>
   #stopping: Promise<ExitInfo> | undefined
-  #starting: Promise<StartResult> | undefined
 
   constructor(spec: ServerSpec<C>, host: ServerHost) {
     this.#life = new ServerLife(spec, host)
@@ -81,17 +81,21 @@ export class ManagedServer<C extends object = Record<string, unknown>> implement
 
   /** How the present or last run ended; rejects when it could not be started. */
   get exit(): Promise<ExitInfo> {
-    return this.#life.exit ?? Promise.reject(new TestkitError('TK_STATE', `server "${this.name}" was never started`))
+    return (
+      this.#life.run?.exit ?? Promise.reject(new TestkitError('TK_STATE', `server "${this.name}" was never started`))
+    )
   }
 
   /** Tries of the last start. */
   get attempts(): number {
-    return this.#life.attempts.failed.length + (this.#life.state === 'failed' ? 0 : 1)
+    const { run } = this.#life
+    const hasFailed = run !== undefined && run.isSettled && !run.hasLaunched
+    return this.failedAttempts.length + (hasFailed ? 0 : 1)
   }
 
   /** The tries of the last start that failed. */
   get failedAttempts(): readonly FailedAttempt[] {
-    return this.#life.attempts.failed
+    return this.#life.run?.attempts.failed ?? []
   }
 
   /** Connections that the test process accepted in the server's place; always 0 in a sound test. */
@@ -127,38 +131,45 @@ export class ManagedServer<C extends object = Record<string, unknown>> implement
     this.#life.host.assertOpen()
     if (options.allowUnknown !== true && !this.#life.host.allowUnknown)
       checkOverrideKeys(this.name, this.spec.config ?? {}, over)
+    const previous = this.#life.run
+    const run = new ServerRun(this.name, this.#life.listen, over, options)
     this.#life.startOverrides = over
-    this.#life.cancelled = false
-    this.#life.attempts = new StartAttempts(this.name, this.#life.listen, options)
-    this.#starting = startServer(this.#life, over, options)
-    return await this.#starting
+    this.#life.run = run
+    this.#life.state = 'preparing'
+    return await run.follow(startServer(this.#life, run, previous))
   }
 
   /** Stops within the policy; a second call gives the same answer. Throws TK_STATE for a server that was never started. */
   async stop(policy: StopPolicy = {}): Promise<ExitInfo> {
-    if (this.#life.state === 'new') throw new TestkitError('TK_STATE', `server "${this.name}" was never started`)
-    if (this.#stopping !== undefined) return await this.#stopping
-    // A start that is under way must neither spawn any more nor try again.
-    this.#life.cancelled = true
-    if (this.#life.state === 'preparing') {
-      await this.#starting?.catch(() => undefined)
-    }
-    if (this.#life.state === 'exited' || this.#life.state === 'failed') return this.#life.lastExit ?? neverRan
-    this.#stopping = stopServer(this.#life, { ...this.spec.stop, ...policy })
-    try {
-      return await this.#stopping
-    } finally {
+    const { run } = this.#life
+    if (run === undefined) throw new TestkitError('TK_STATE', `server "${this.name}" was never started`)
+    this.#stopping ??= stopServer(this.#life, run, { ...this.spec.stop, ...policy }).finally(() => {
       this.#stopping = undefined
-    }
+    })
+    return await this.#stopping
   }
 
-  /** A fault: the whole group gets the signal (default SIGKILL); resolves when the server has ended. */
+  /**
+   * A fault: the whole group gets the signal (default SIGKILL); resolves when the server has ended. A start that is under
+   * way fails by it.
+   */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<ExitInfo> {
-    requireState(this.name, this.#life.state, 'kill')
+    const before = this.#life.state
+    requireState(this.name, before, 'kill')
     const running = this.#life.requireProcess('kill')
+    const { run } = this.#life
     this.#life.logs.note(`kill ${signal}`)
-    this.#life.state = 'stopping'
-    return await running.kill(signal)
+    return await this.#life.ending(run!, async () => {
+      try {
+        const exit = await running.kill(signal)
+        await run!.settled()
+        return exit
+      } catch (error) {
+        // It lives on.
+        if (running.exit === undefined && run!.isSettled) this.#life.enter(run!, before)
+        throw error
+      }
+    })
   }
 
   /** Kills and starts again, `times` times. */
@@ -182,40 +193,31 @@ export class ManagedServer<C extends object = Record<string, unknown>> implement
     const since = monotonicMs()
     const context = this.#life.context(this.config(over))
     this.#life.writeFiles(context)
-    if (this.#life.inline !== undefined) {
-      if (this.#life.inline.reload === undefined) throw this.#life.unsupported('reload')
-      await this.#life.inline.reload(context.config)
-      return
-    }
     const { signal = 'SIGHUP', done } = this.spec.reload ?? {}
-    this.#life.logs.note(`reload ${signal}`)
-    this.#life.requireProcess('reload').signal(signal)
+    if (this.#life.isInline) await this.#reloadInline(context.config)
+    else {
+      this.#life.logs.note(`reload ${signal}`)
+      this.#life.requireProcess('reload').signal(signal)
+    }
     if (done !== undefined) await this.waitReady({ readiness: done, sinceMonotonic: since })
   }
 
   /** Stops time for the server: it answers nothing, connects still succeed. Resolves when every member has stopped. */
   async pause(): Promise<void> {
     requireState(this.name, this.#life.state, 'pause')
-    const running = this.#life.requireProcess('pause')
-    this.#life.logs.note('pause')
-    running.signal('SIGSTOP', 'group')
-    await this.#allMembers((state) => state === 'T' || state === 't', 'stop')
-    this.#life.state = 'paused'
+    await this.#freeze('pause', 'SIGSTOP', (state) => state === 'T' || state === 't')
   }
 
   async resume(): Promise<void> {
     requireState(this.name, this.#life.state, 'resume')
-    this.#life.logs.note('resume')
-    this.#life.requireProcess('resume').signal('SIGCONT', 'group')
-    await this.#allMembers((state) => state !== 'T' && state !== 't', 'continue')
-    this.#life.state = 'ready'
+    await this.#freeze('resume', 'SIGCONT', (state) => state !== 'T' && state !== 't')
   }
 
   /** Waits for the spec's readiness, or for another condition. Throws TK_NOT_READY. */
   async waitReady(options: { timeoutMs?: number; readiness?: Readiness; sinceMonotonic?: number } = {}): Promise<void> {
     const outcome = await this.#life.waitReady(
-      options.readiness ?? readinessOf(this.spec),
-      options.timeoutMs ?? this.spec.startTimeoutMs ?? defaultStartTimeoutMs,
+      options.readiness ?? this.#life.readiness,
+      this.#life.startTimeoutMs(options),
       options.sinceMonotonic,
     )
     if (!outcome.ready) throw await this.#life.notReady(outcome)
@@ -275,16 +277,33 @@ export class ManagedServer<C extends object = Record<string, unknown>> implement
     await this.dispose()
   }
 
-  async #allMembers(is: (state: string) => boolean, word: string): Promise<void> {
+  async #reloadInline(config: C): Promise<void> {
+    const { run, inline } = this.#life
+    if (inline?.reload === undefined) throw this.#life.unsupported('reload')
+    await run?.within(this.#life.startTimeoutMs(), 'reload', async () => await inline.reload?.(config))
+  }
+
+  /** Throws TK_STATE when not every member of the group came to it in time, or the server was ended meanwhile. */
+  async #freeze(word: 'pause' | 'resume', signal: NodeJS.Signals, is: (state: string) => boolean): Promise<void> {
     const running = this.#life.requireProcess(word)
-    const done = await pollUntil(() => running.members().every((entry) => is(entry.state)), {
-      timeoutMs: pauseTimeoutMs,
-      intervalMs: 5,
-    })
+    const { run, state: before } = this.#life
+    this.#life.logs.note(word)
+    running.signal(signal, 'group')
+    const done = await pollUntil(
+      () => running.exit !== undefined || running.members().every((entry) => is(entry.state)),
+      {
+        timeoutMs: pauseTimeoutMs,
+        intervalMs: 5,
+      },
+    )
+    const after = word === 'pause' ? 'paused' : 'ready'
+    const isUndisturbed = this.#life.run === run && [before, after].includes(this.#life.state)
     if (done === undefined) {
       throw new TestkitError('TK_STATE', `server "${this.name}" did not ${word} within ${pauseTimeoutMs} ms`)
     }
+    if (!isUndisturbed || !isAlive(running.identity)) {
+      throw new TestkitError('TK_STATE', `server "${this.name}" was ended while it was to ${word}: it is ${this.state}`)
+    }
+    this.#life.state = after
   }
 }
-
-const neverRan: ExitInfo = { code: null, signal: null, escalated: false, clean: true }

@@ -14,7 +14,11 @@ export interface ServerSpec<C extends object = Record<string, unknown>> {
   readonly launch?: Launch | Method<[config: C], Launch>
   /** Program and arguments, never through a shell. Placeholders as in config files work in each part. */
   readonly command?: string | readonly string[] | Method<[ctx: ServerContext<C>], readonly string[]>
-  /** Runs the server inside the test process instead; used when there is no `command` or the mode asks for it. */
+  /**
+   * Runs the server inside the test process instead; used when there is no `command` or the mode asks for it. It is
+   * judged like a process: a rejection is an end with code 1, `ready` is asked (what needs output, `log` and `notify`,
+   * counts as said once the function has resolved), and a oneshot is through, and closed, when the function has resolved.
+   */
   readonly inline?: Method<[ctx: ServerContext<C>], Promise<InlineServer>>
   /** Default: the server's data folder. */
   readonly cwd?: string
@@ -49,6 +53,11 @@ export interface ServerSpec<C extends object = Record<string, unknown>> {
   readonly ready?: Readiness | readonly Readiness[]
   /** Time to become ready, or for a oneshot to end. Default 10 s. */
   readonly startTimeoutMs?: number
+  /**
+   * Time for the database (its migration), for `prepare` and for `afterReady`, each. Default 5 min. The `timeoutMs` of a
+   * start goes before it.
+   */
+  readonly prepareTimeoutMs?: number
   /** How the server is asked to end, and for how long. Default: SIGTERM, see {@link StopPolicy}. */
   readonly stop?: StopPolicy
   /** Log files that the server writes itself; what it writes to stdout and stderr is always there. */

@@ -5,7 +5,10 @@ export interface StartOptions {
   readonly expectExitCode?: number
   /** With `expectLaunch: false`: a server that neither ends nor becomes ready is fine too. */
   readonly acceptHang?: boolean
-  /** Default: the spec's `startTimeoutMs`, or 10 s. */
+  /**
+   * Time to become ready. Default: the spec's `startTimeoutMs`, or 10 s. When it is given it also bounds, each, the
+   * database, `prepare` and `afterReady`.
+   */
   readonly timeoutMs?: number
   /** How often is tried in total when the launch fails. Default 1. */
   readonly retries?: number

@@ -65,6 +65,12 @@ export function requireProgram(
   throw new TestkitError('TK_CANNOT_EXECUTE', `cannot execute ${program}: no such program (PATH=${path}).${remedy}`)
 }
 
+/** Node blames the program for a working folder that is not there. Throws TK_CANNOT_EXECUTE. */
+export function requireFolder(program: string, cwd: string): void {
+  if (statSync(cwd, { throwIfNoEntry: false })?.isDirectory() === true) return
+  throw new TestkitError('TK_CANNOT_EXECUTE', `cannot execute ${program}: its working folder ${cwd} is not a folder`)
+}
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { pollUntil } from '../clock.ts'
 import { TestkitError } from '../errors.ts'
-import { requireProgram } from './executable.ts'
+import { requireFolder, requireProgram } from './executable.ts'
 import { withOwnerMarker } from './owner-marker.ts'
 import { sendSignal } from './process-table.ts'
 
@@ -41,6 +41,7 @@ export async function runProgram(command: readonly string[], options: RunOptions
   const [program = '', ...args] = command
   const env = options.env ?? process.env
   const path = requireProgram(program, { searchPath: env['PATH'] ?? process.env['PATH'] })
+  if (options.cwd !== undefined) requireFolder(path, options.cwd)
   const startedAt = performance.now()
   const timeoutMs = options.timeoutMs ?? 60_000
   const child = spawn(path, args, {

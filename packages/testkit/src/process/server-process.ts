@@ -27,6 +27,8 @@ export interface SpawnRequest {
   readonly onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
   /** Environment entries by which descendants that left the group are found. */
   readonly marker: readonly string[]
+  /** Told once, when neither the process nor anything that it left behind is there any more. */
+  readonly onGone?: (pid: number) => void
 }
 
 /** Output may still be on its way when the exit is known: it is over when none came for so long. */
@@ -59,6 +61,7 @@ export class ServerProcess {
   readonly ended: AbortSignal
   readonly #child: ChildProcess
   readonly #marker: readonly string[]
+  readonly #onGone: ((pid: number) => void) | undefined
   readonly #end: Promise<End>
   #hasEnded = false
   #exit: ExitInfo | undefined
@@ -70,6 +73,7 @@ export class ServerProcess {
   constructor(request: SpawnRequest) {
     const [program = '', ...args] = request.command
     this.#marker = request.marker
+    this.#onGone = request.onGone
     this.#child = spawn(program, args, {
       cwd: request.cwd,
       env: { ...request.env },
@@ -173,6 +177,7 @@ export class ServerProcess {
     const members = this.members().filter(isAlive)
     for (const { pid } of members) sendSignal(pid, 'SIGKILL')
     await endStragglers(this.#marker, members)
+    if (this.pid > 0) this.#onGone?.(this.pid)
   }
 
   #stillRuns(when: string): TestkitError {
