@@ -1,4 +1,5 @@
 import { monotonicMs, pauseMs } from '../clock.ts'
+import { intervalOf, overdueParts, timeoutOf } from './limits.ts'
 import { describeReadiness, probeOnce, type ProbeResult, type ProbeTarget } from './probe.ts'
 import type { Readiness } from './readiness.ts'
 
@@ -29,7 +30,8 @@ export async function waitUntilReady(
   options: { timeoutMs: number; ended: AbortSignal; wake?: (look: () => void) => () => void },
 ): Promise<ReadinessOutcome> {
   const startedAt = monotonicMs()
-  const timeoutMs = readiness.timeoutMs ?? options.timeoutMs
+  const timeoutMs = timeoutOf(readiness, options.timeoutMs)
+  const intervalMs = intervalOf(readiness, defaultIntervalMs)
   const elapsed = (): number => monotonicMs() - startedAt
   let nap = new AbortController()
   const stopWaking = options.wake?.(() => nap.abort())
@@ -44,12 +46,13 @@ export async function waitUntilReady(
       // A look that our own limit cut short says less than the one before it.
       if (result.ok || probes === 1 || limit === longestProbeMs || elapsed() < timeoutMs) last = result
       if (last.ok || last.fatal === true) break
+      const missed = await endedOr(firstMissed(overdueParts(readiness, elapsed()), target), options.ended, last)
+      if (missed.fatal === true) {
+        last = missed
+        break
+      }
       const rest = timeoutMs - elapsed()
-      if (rest > 0)
-        await pauseMs(
-          Math.min(readiness.intervalMs ?? defaultIntervalMs, rest),
-          AbortSignal.any([nap.signal, options.ended]),
-        )
+      if (rest > 0) await pauseMs(Math.min(intervalMs, rest), AbortSignal.any([nap.signal, options.ended]))
     }
   } finally {
     stopWaking?.()
@@ -61,6 +64,15 @@ export async function waitUntilReady(
     said: `${last.said} after ${probes} ${probes === 1 ? 'probe' : 'probes'}`,
     waitedFor: describeReadiness(readiness),
   }
+}
+
+/** A part whose own time is over and that is still not fulfilled ends the wait. */
+async function firstMissed(overdue: readonly Readiness[], target: ProbeTarget): Promise<ProbeResult> {
+  for (const part of overdue) {
+    const { ok, said } = await probeOnce(part, target, longestProbeMs)
+    if (!ok) return { ok, fatal: true, said: `${describeReadiness(part)} within ${part.timeoutMs} ms: ${said}` }
+  }
+  return { ok: false, said: 'nothing is overdue' }
 }
 
 /** The probe's result, or what was known before when the process ends first. */
