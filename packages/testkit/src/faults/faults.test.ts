@@ -47,6 +47,24 @@ describe('faults (testkit.md A12)', { timeout: 180_000 }, () => {
     expect(await fastest(() => client.roundTrip('pong'), { below: 195, tries: 20 })).toBeLessThan(195)
   })
 
+  test('H-72 jitter makes each chunk later or sooner, by what the seed says', async () => {
+    const seed = 6
+    const { proxy } = await echoBehindProxy({ seed })
+    const client = await Client.to(proxy.port)
+    await client.roundTrip('warm')
+    const [latencyMs, jitterMs] = [150, 140]
+    proxy.add({ type: 'latency', latencyMs, jitterMs }, { direction: 'upstream' })
+    const random = seededRandom(seed)
+    // The first number decided whether the connection is affected.
+    random()
+    const planned = Array.from({ length: 6 }, () => latencyMs + (random() * 2 - 1) * jitterMs)
+    const felt: number[] = []
+    for (const _ of planned) felt.push(await client.roundTrip('x'))
+    // A busy machine only makes later. Timers are whole milliseconds.
+    expect(planned.filter((ms, index) => felt[index]! < ms - 2)).toEqual([])
+    expect(Math.min(...felt)).toBeLessThan(latencyMs)
+  })
+
   test('H-72 a bandwidth of 100 KB/s is kept', async () => {
     const { proxy } = await echoBehindProxy()
     const client = await Client.to(proxy.port)
@@ -58,11 +76,13 @@ describe('faults (testkit.md A12)', { timeout: 180_000 }, () => {
   })
 
   test('H-72 down refuses and resets, up restores on the same port', async () => {
-    const { proxy } = await echoBehindProxy()
+    const { proxy, ends } = await echoBehindProxy()
     const client = await Client.to(proxy.port)
     await client.roundTrip('before')
     await proxy.down()
     expect(await client.ended).toBe('ECONNRESET')
+    await pollUntil(() => ends.length > 0, { timeoutMs: patientMs })
+    expect(ends).toEqual(['ECONNRESET'])
     expect(await rejection(Client.to(proxy.port))).toMatchObject({ code: 'ECONNREFUSED' })
     const { port } = proxy
     await proxy.up()
@@ -71,11 +91,14 @@ describe('faults (testkit.md A12)', { timeout: 180_000 }, () => {
     expect(proxy.counters).toMatchObject({ connections: 2, resets: 1 })
   })
 
-  test('H-72 resetPeer resets', async () => {
-    const { proxy } = await echoBehindProxy()
-    proxy.add({ type: 'resetPeer', afterMs: 20 })
+  test('H-72 resetPeer resets, on both sides', async () => {
+    const { proxy, ends } = await echoBehindProxy()
     const client = await Client.to(proxy.port)
+    await client.roundTrip('before')
+    proxy.add({ type: 'resetPeer', afterMs: 20 })
     expect(await client.ended).toBe('ECONNRESET')
+    await pollUntil(() => ends.length > 0, { timeoutMs: patientMs })
+    expect(ends).toEqual(['ECONNRESET'])
   })
 
   test('H-72 a black hole accepts and answers nothing, until it is taken away', async () => {
@@ -239,9 +262,12 @@ describe('faults (testkit.md A12)', { timeout: 180_000 }, () => {
       }
       return seen
     }
-    const first = await affected(7)
-    expect(await affected(7)).toEqual(first)
-    expect(new Set(first).size).toBe(2)
+    const planned = (seed: number): boolean[] => {
+      const random = seededRandom(seed)
+      return Array.from({ length: 12 }, () => random() < 0.5)
+    }
+    expect(planned(8)).not.toEqual(planned(7))
+    for (const seed of [7, 8]) expect(await affected(seed)).toEqual(planned(seed))
     fc.assert(
       fc.property(fc.integer(), (seed) => {
         const [a, b] = [seededRandom(seed), seededRandom(seed)]
@@ -253,6 +279,22 @@ describe('faults (testkit.md A12)', { timeout: 180_000 }, () => {
         }
       }),
     )
+  })
+
+  test('H-74 the seed of a cluster’s proxy is the one that was given', async () => {
+    await withCluster([httpServer()], async (cluster) => {
+      const proxy = await cluster.proxy('api', { seed: 8 })
+      await cluster.start('api')
+      proxy.add({ type: 'resetPeer', afterMs: 0 }, { toxicity: 0.5 })
+      const random = seededRandom(8)
+      for (let index = 0; index < 12; index++) {
+        const reset = await (await Client.to(proxy.port)).roundTrip('GET / HTTP/1.0\r\n\r\n').then(
+          () => false,
+          () => true,
+        )
+        expect(reset).toBe(random() < 0.5)
+      }
+    })
   })
 
   test('a full disk refuses writes, a freed one takes them, and it is unmounted by the clean-up', async (ctx) => {
@@ -278,12 +320,17 @@ async function fastest(measure: () => Promise<number>, limits: { below: number; 
   return best
 }
 
-/** A server that sends back what it gets, and a proxy before it. */
+/** A server that sends back what it gets, and a proxy before it; `ends` is how its connections ended, as the server saw it. */
 async function echoBehindProxy(
   options: { answerAfterEnd?: boolean; seed?: number } = {},
-): Promise<{ proxy: TcpProxy }> {
+): Promise<{ proxy: TcpProxy; ends: readonly string[] }> {
+  const ends: string[] = []
   const server: Server = createServer({ allowHalfOpen: options.answerAfterEnd === true, noDelay: true }, (socket) => {
-    socket.on('error', () => socket.destroy())
+    socket.once('end', () => ends.push('end'))
+    socket.on('error', (error: Error & { code?: string }) => {
+      ends.push(error.code ?? error.message)
+      socket.destroy()
+    })
     if (options.answerAfterEnd !== true) socket.pipe(socket)
     else {
       let text = ''
@@ -306,7 +353,7 @@ async function echoBehindProxy(
       })
     },
   })
-  return { proxy }
+  return { proxy, ends }
 }
 
 class Client {

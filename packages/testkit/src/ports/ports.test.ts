@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { pollUntil } from '../clock.ts'
 import { reasonOf } from '../errors.ts'
 import { homeDir, removeQuietly } from '../home.ts'
@@ -199,6 +199,28 @@ describe('sockets and ports (testkit.md A4)', { timeout: 180_000 }, () => {
       removeQuietly(home)
     },
   )
+
+  test('H-17 a port that a program without a lease has bound is not leased', async () => {
+    const home = join(homeDir('own-tests'), `bound-${process.pid}`)
+    const lease = await leasePort()
+    lease.release()
+    const { port } = lease
+    const stranger = createServer()
+    await new Promise<void>((resolve, reject) => {
+      stranger.once('error', reject)
+      stranger.listen(port, '127.0.0.1', resolve)
+    })
+    vi.stubEnv('MAINSTAY_TESTKIT_DIR', home)
+    vi.stubEnv('MAINSTAY_TESTKIT_PORTS', `${port}-${port}`)
+    try {
+      expect(await rejection(leasePort())).toMatchObject({ code: 'TK_PORT_TAKEN' })
+      expect(readdirSync(join(home, 'ports'))).toEqual([])
+    } finally {
+      vi.unstubAllEnvs()
+      stranger.close()
+      removeQuietly(home)
+    }
+  })
 
   test('H-18 a fixed port that is taken is an immediate error naming the owner', async () => {
     const socket = await openListeningSocket({ host: '127.0.0.1', port: 0 })
