@@ -51,14 +51,16 @@ export class PoolManager {
    */
   async acquire(input: AcquireInput, options: AwaitOptions): Promise<Acquired> {
     const { clock, ids } = this.#deps
-    const waitUntil = input.waitMs === undefined ? null : clock.now() + input.waitMs
+    const submittedAt = clock.now()
+    const waitUntil = input.waitMs === undefined ? null : submittedAt + input.waitMs
     const groups = groupsFor(input, await this.#configured())
     const wish = wishOf(input, groups)
     const id = input.requestId ?? ids.random()
     const ask = async (): Promise<Acquired> => {
       // Whoever has gone before anything was granted is granted nothing.
       options.signal.throwIfAborted()
-      const outcome = await this.store.acquire({ ...wish, waitUntil, id, leaseToken: ids.random(), now: clock.now() })
+      const request = { ...wish, submittedAt, waitUntil, id, leaseToken: ids.random() }
+      const outcome = await this.store.acquire({ ...request, now: clock.now() })
       return await this.#settled(outcome, { ...input, id }, options)
     }
     return await this.#checked(id, { first: ask, again: ask }, options)
@@ -127,7 +129,7 @@ export class PoolManager {
 
   /**
    * Hands machines over, on every way on which a client gets them: what does not pass the check is thrown away, and the next is
-   * granted to the same request, so that whoever repeats it gets that one, and never a second.
+   * granted to the same request, so that whoever repeats it gets that one, and never a second. It keeps its place in the queue.
    *
    * @param ways `again` is null where nobody knows what was wished for
    */
@@ -140,7 +142,7 @@ export class PoolManager {
     for (let attempt = 1; acquired.outcome === 'granted'; attempt += 1) {
       const failed = await checkHandOver(acquired.leases, this.#deps, signal)
       if (failed === null) break
-      await this.store.forgetGrant({ id, now: this.#deps.clock.now() })
+      await this.store.requeue({ id, now: this.#deps.clock.now() })
       if (again === null || attempt >= HAND_OVER_ATTEMPTS) throw new PoolHandOverError(attempt, failed)
       acquired = await again()
     }

@@ -41,6 +41,8 @@ export interface AcquireRequest {
   readonly leaseMs?: number | null
   /** Until when to wait; null or left out means not at all. */
   readonly waitUntil?: number | null
+  /** Since when it counts as waiting, for one that is asked once more; now unless given. */
+  readonly submittedAt?: number
 }
 
 /** A request as the pool keeps it. */

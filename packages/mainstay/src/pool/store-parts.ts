@@ -44,7 +44,7 @@ export type PoolUses = Pick<
   | 'leases'
   | 'requests'
   | 'cancel'
-  | 'forgetGrant'
+  | 'requeue'
   | 'reorder'
   | 'expireRequests'
   | 'serve'

@@ -296,10 +296,11 @@ export interface PoolStore extends AsyncDisposable {
   /** @throws PoolRequestNotFoundError, PoolRequestEndedError */
   cancel(input: At & { readonly id: string; readonly reason: string }): Promise<Changed>
   /**
-   * Forgets that a request was granted, when it holds nothing (any more), so that it may be asked again under its id. Does
-   * nothing to one that waits, was ended, holds machines or is unknown.
+   * Takes back that a request was granted, when it holds nothing (any more): it waits again at the place that it had, or is
+   * forgotten where its wait is over, so that it may be asked again under its id. Does nothing to one that waits, was ended, holds
+   * machines or is unknown.
    */
-  forgetGrant(input: At & { readonly id: string }): Promise<Changed>
+  requeue(input: At & { readonly id: string }): Promise<Changed>
   /** Changes the priority, or moves it ahead of another request of its owner. @throws as `cancel` */
   reorder(input: At & { readonly id: string; readonly priority?: number; readonly ahead?: string }): Promise<Changed>
   /** Ends requests that waited too long and forgets old ones. */

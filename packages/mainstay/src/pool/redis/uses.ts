@@ -84,8 +84,8 @@ export function usesOf(runner: PoolRunner): PoolUses {
       return await runner.change('queue', now, { verb: 'cancel', ...input })
     },
 
-    async forgetGrant({ now, ...input }) {
-      return await runner.change('queue', now, { verb: 'forget', ...input })
+    async requeue({ now, ...input }) {
+      return await runner.change('queue', now, { verb: 'requeue', ...input })
     },
 
     async reorder({ now, ...input }) {

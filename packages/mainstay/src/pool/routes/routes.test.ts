@@ -261,6 +261,25 @@ describe('C7 C15 a request whose machine does not pass the check at the hand-ove
     },
   )
 
+  test.each([
+    ['asks for it by its id', async (pool: ServedPool) => await ask(pool, 'GET', '/leases/r1?pollMs=20000')],
+    [
+      'repeats it',
+      async (pool: ServedPool) =>
+        await ask(pool, 'POST', '/leases', { body: { worker: 'w', requestId: 'r1', waitMs: 20_000 } }),
+    ],
+  ])('C4 C7 keeps its place before those who came later, for whoever %s', async (_, again) => {
+    await using scene = await brokenAtFirst(1)
+    const { pool, broken } = scene
+    const { free } = await waitingBehindAHolder(pool)
+    const later = { worker: 'w', requestId: 'r2', waitMs: 20_000, pollMs: 0 }
+    expect(await ask(pool, 'POST', '/leases', { body: later })).toMatchObject({ status: 202 })
+    await free()
+    expect(await again(pool)).toMatchObject({ status: 201, body: { requestId: 'r1' } })
+    expect(broken.size).toBe(1)
+    expect(await pool.store.request('r2')).toMatchObject({ status: 'waiting' })
+  })
+
   test('C7 is not looked at where it is only to be given back', async () => {
     await using scene = await brokenAtFirst(1)
     const { pool, broken } = scene

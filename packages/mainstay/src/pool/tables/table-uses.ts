@@ -55,8 +55,8 @@ export function usesOf(turns: Turns): PoolUses {
       return await turns.run(input.now, (turn) => queue.cancel(turn, input))
     },
 
-    async forgetGrant(input) {
-      return await turns.run(input.now, (turn) => queue.forgetGrant(turn, input))
+    async requeue(input) {
+      return await turns.run(input.now, (turn) => queue.requeue(turn, input))
     },
 
     async reorder(input) {

@@ -229,7 +229,7 @@ export function queueCases(name: string, factory: PoolFactory): void {
       'C7 a request whose machine did not pass at the hand-over is asked again under its id; no other grant is forgotten',
       inLab(factory, async (lab) => {
         const id = await lab.wait({ id: 'r' })
-        const forget = async () => await lab.store.forgetGrant({ id, now: lab.now })
+        const forget = async () => await lab.store.requeue({ id, now: lab.now })
         await forget()
         await expect(lab.store.request(id), 'it waits').resolves.toMatchObject({ status: 'waiting' })
         const [first] = await lab.ready(1)
@@ -241,13 +241,86 @@ export function queueCases(name: string, factory: PoolFactory): void {
         await expect(lab.acquire({ id })).resolves.toMatchObject({ outcome: 'ended' })
         await forget()
         await forget()
-        await expect(lab.store.request(id)).resolves.toBeNull()
+        await expect(lab.store.request(id)).resolves.toMatchObject({ status: 'waiting', endedAt: null })
         const [second] = await lab.ready(1)
         expect((await lab.take({ id })).vm).toMatchObject({ name: second, requestId: id })
         const cancelled = await lab.wait({ id: 'c' })
         await lab.store.cancel({ id: cancelled, reason: 'not needed', now: lab.now })
-        await lab.store.forgetGrant({ id: cancelled, now: lab.now })
+        await lab.store.requeue({ id: cancelled, now: lab.now })
         await expect(lab.store.request(cancelled)).resolves.toMatchObject({ status: 'cancelled' })
+      }),
+    )
+
+    test(
+      'C4 C7 a request whose machine did not pass at the hand-over keeps its time, its priority and its rank',
+      inLab(factory, async (lab) => {
+        const own = { owner: 'bob' }
+        const older = await lab.wait({ ...own, id: 'older' })
+        lab.now += 1000
+        const moved = await lab.wait({ ...own, id: 'moved' })
+        await lab.store.reorder({ id: moved, ahead: older, now: lab.now })
+        lab.now += 1000
+        const urgent = await lab.wait({ id: 'urgent', owner: 'eve' })
+        await lab.store.reorder({ id: urgent, priority: 9, now: lab.now })
+        lab.now += 1000
+        const later = await lab.wait({ id: 'later', owner: 'ann' })
+        const before = await lab.store.request(moved)
+        lab.now += 1000
+
+        /** Grants the next machine, throws it away and puts its request back. */
+        async function handOverFails(id: string): Promise<void> {
+          const [name] = await lab.ready(1)
+          await expect(lab.holds(id), 'it is next').resolves.toEqual([name])
+          await lab.store.terminate({ names: [name!], by: { token: `token of ${id}` }, reason: 'x', now: lab.now })
+          await lab.store.remove({ name: name!, now: lab.now })
+          lab.now += 1000
+          await lab.store.requeue({ id, now: lab.now })
+        }
+        await handOverFails(urgent)
+        await handOverFails(urgent)
+        await lab.ready(1)
+        await expect(lab.holds(urgent)).resolves.toHaveLength(1)
+        await handOverFails(moved)
+        await expect(lab.store.request(moved)).resolves.toEqual(before)
+        const { requests } = await lab.store.requests({ limit: 9 })
+        expect(requests.map(({ id }) => id)).toEqual([older, moved, later])
+        await lab.ready(3)
+        await expect(lab.holds(moved)).resolves.toHaveLength(1)
+        await expect(lab.store.verify()).resolves.toEqual([])
+      }),
+    )
+
+    test(
+      'C4 C7 a request that is put back gets what is free at once, and is forgotten when its wait is over',
+      inLab(factory, async (lab) => {
+        const id = await lab.wait({ id: 'r', waitUntil: lab.now + 1000 })
+        const fail = async (name: string): Promise<void> => {
+          await lab.store.terminate({ names: [name], by: { token: `token of ${id}` }, reason: 'x', now: lab.now })
+          await lab.store.requeue({ id, now: lab.now })
+        }
+        const [first, second] = await lab.ready(2)
+        await expect(lab.holds(id)).resolves.toHaveLength(1)
+        const [held] = await lab.holds(id)
+        await fail(held!)
+        await expect(lab.holds(id)).resolves.toEqual([held === first ? second : first])
+        lab.now += 1000
+        await fail(held === first ? second! : first!)
+        await expect(lab.store.request(id)).resolves.toBeNull()
+        await expect(lab.store.verify()).resolves.toEqual([])
+      }),
+    )
+
+    test(
+      'C4 a request that was granted at once and is asked once more counts from when it was first asked',
+      inLab(factory, async (lab) => {
+        const asked = lab.now
+        lab.now += 1000
+        await lab.wait({ id: 'between', owner: 'ann' })
+        lab.now += 1000
+        await lab.wait({ id: 'again', owner: 'bob', submittedAt: asked })
+        await lab.ready(1)
+        await expect(lab.holds('again')).resolves.toHaveLength(1)
+        await expect(lab.holds('between')).resolves.toEqual([])
       }),
     )
   })

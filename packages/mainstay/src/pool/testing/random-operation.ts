@@ -161,7 +161,7 @@ export function randomOperation(scene: Scene): Operation {
       },
     ],
     [2, () => bind(one(scene.requests)?.id ?? 'nobody', (id) => (store) => store.cancel({ ...at, id, reason: 'c' }))],
-    [1, () => bind(one(scene.requests)?.id ?? 'nobody', (id) => (store) => store.forgetGrant({ ...at, id }))],
+    [1, () => bind(one(scene.requests)?.id ?? 'nobody', (id) => (store) => store.requeue({ ...at, id }))],
     [
       1,
       () => {

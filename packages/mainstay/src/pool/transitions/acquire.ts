@@ -78,6 +78,7 @@ export function mayWait({ waitUntil }: AcquireRequest): boolean {
 }
 
 export function asRequest(input: AcquireRequest, now: number): PoolRequest {
+  const submittedAt = input.submittedAt ?? now
   return {
     id: input.id,
     status: 'waiting',
@@ -96,8 +97,8 @@ export function asRequest(input: AcquireRequest, now: number): PoolRequest {
     preemptible: input.preemptible ?? false,
     reattach: input.reattach ?? false,
     leaseMs: input.leaseMs ?? null,
-    submittedAt: now,
-    rankAt: now,
+    submittedAt,
+    rankAt: submittedAt,
     waitUntil: input.waitUntil ?? now,
     endedAt: null,
     reason: null,

@@ -20,11 +20,20 @@ export async function cancel(turn: Turn, input: { readonly id: string; readonly 
   await end(turn, request, 'cancelled', input.reason)
 }
 
-/** Source: vm-pool.md C4, C7 (a check at the hand-over that fails must not use the request up). */
-export async function forgetGrant(turn: Turn, { id }: { readonly id: string }): Promise<void> {
+/**
+ * Whose machine is of no use is as far as it was before: with its time, its priority and its rank.
+ *
+ * Source: vm-pool.md C4, C7 (a check at the hand-over that fails must not use the request up).
+ */
+export async function requeue(turn: Turn, { id }: { readonly id: string }): Promise<void> {
   const request = await turn.tables.request(id)
   if (request?.status !== 'granted' || (await turn.tables.byRequest(id)).length > 0) return
-  await turn.tables.dropRequest(request)
+  if (turn.now >= request.waitUntil) return await turn.tables.dropRequest(request)
+  const after: PoolRequest = { ...request, status: 'waiting', endedAt: null, reason: null }
+  await turn.tables.saveRequest(request, after)
+  turn.anyWaiting = true
+  tellRequest(turn, 'request.waiting', after)
+  await serveGroups(turn, after.groups, { owner: after.owner })
 }
 
 export async function reorder(

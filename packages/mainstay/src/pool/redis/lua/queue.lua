@@ -1,6 +1,6 @@
 -- Changes of requests that wait. Mirrors transitions/queue.ts and preempt.ts.
 --
--- input   { verb: 'cancel' | 'forget' | 'reorder' | 'expire' | 'serve' | 'preempt', fence?, id?, … what the verb needs }
+-- input   { verb: 'cancel' | 'requeue' | 'reorder' | 'expire' | 'serve' | 'preempt', fence?, id?, … what the verb needs }
 -- result  { done }; error 'fenced' | 'request' | 'ended', with the id and the status
 
 if not may_write(input.fence) then return fail('fenced') end
@@ -31,10 +31,18 @@ function verbs.cancel()
   finish(request, 'cancelled', input.reason)
 end
 
-function verbs.forget()
+function verbs.requeue()
   local request = request_of(input.id)
   if not request or request.status ~= 'granted' or call('EXISTS', P .. 'n:leases::' .. input.id) == 1 then return end
   queue().drop_request(request)
+  if now >= request.waitUntil then return end
+  -- Whose machine is of no use is as far as it was before: with its time, its priority and its rank.
+  request.status, request.endedAt, request.reason = 'waiting', nil, nil
+  queue().stand(request, true)
+  queue().write_request(request)
+  any_waiting = true
+  tell_request('request.waiting', request)
+  queue().serve_groups(request.groups, request.owner)
 end
 
 function verbs.reorder()
