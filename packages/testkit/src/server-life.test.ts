@@ -166,15 +166,29 @@ describe('one life after the other (testkit.md A3, A5)', { timeout: 180_000 }, (
     })
   })
 
-  test('two pauses at once are one; a kill of what does not end leaves it as it was', async () => {
+  test('two pauses at once are one, and so are a stop and a kill', async () => {
     await withCluster([httpServer()], async (cluster) => {
       const api = cluster.get('api')
       await api.start()
       await Promise.all([api.pause(), api.pause()])
       expect(api.state).toBe('paused')
       await api.resume()
-      await Promise.all([api.stop(), api.kill()])
+      const [stopped, killed] = await Promise.all([api.stop(), api.kill()])
+      expect(stopped).toMatchObject({ clean: true, escalated: false })
+      expect(killed).toEqual(stopped)
       expect(api.state).toBe('exited')
+    })
+  })
+
+  test('a start beside a stop of what crashed, and a second start, are refused or wait for their turn', async () => {
+    await withCluster([httpServer()], async (cluster) => {
+      const api = cluster.get('api')
+      await api.start()
+      sendSignal(api.pid ?? 0, 'SIGKILL')
+      await api.exit
+      const [stopped, started, refused] = await Promise.allSettled([api.stop(), api.start(), api.start()])
+      expect([stopped.status, started.status, refused.status]).toEqual(['fulfilled', 'fulfilled', 'rejected'])
+      expect([api.state, await page(`${api.url}/healthz`)]).toEqual(['ready', 'ok'])
     })
   })
 

@@ -65,7 +65,8 @@ export class ServerProcess {
   readonly #end: Promise<End>
   #hasEnded = false
   #exit: ExitInfo | undefined
-  #stopSignal: NodeJS.Signals | undefined
+  /** A stop and a kill may be under way together: an end by the signal of either was asked for. */
+  readonly #askedBy = new Set<NodeJS.Signals>()
   #expected: StopPolicy['expectExit']
   #escalated = false
   #stragglers: Promise<void> | undefined
@@ -123,7 +124,7 @@ export class ServerProcess {
     const harder = group ? 'group' : 'leader'
     const startedAt = monotonicMs()
     const endsBy = async (ms: number): Promise<boolean> => await this.endsWithin(startedAt + ms - monotonicMs())
-    this.#stopSignal = signal
+    this.#askedBy.add(signal)
     this.#expected = policy.expectExit
     this.signal(signal)
     this.signal('SIGCONT', 'group')
@@ -144,7 +145,7 @@ export class ServerProcess {
    * @throws TestkitError TK_STOP_FAILED when it has not ended after `deadlineMs`, default 10 s
    */
   async kill(signal: NodeJS.Signals, deadlineMs: number = killDeadlineMs): Promise<ExitInfo> {
-    this.#stopSignal = signal
+    this.#askedBy.add(signal)
     this.signal(signal, 'group')
     if (signal !== 'SIGKILL') this.signal('SIGCONT', 'group')
     if (!(await this.endsWithin(deadlineMs))) throw this.#stillRuns(`${deadlineMs} ms after ${signal}`)
@@ -236,7 +237,7 @@ export class ServerProcess {
   }
 
   #isClean(code: number | null, signal: NodeJS.Signals | null): boolean {
-    if (signal !== null) return signal === this.#stopSignal
+    if (signal !== null) return this.#askedBy.has(signal)
     if (code === 0) return true
     const expected = this.#expected
     if (expected === undefined || expected === 'signal' || code === null) return false
