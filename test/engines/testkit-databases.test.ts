@@ -191,6 +191,32 @@ describe('databases on real servers (testkit.md A6)', { timeout: 180_000 }, () =
       expect(await postgres.sql(own)).toEqual([{ n: 0 }])
     })
   })
+
+  test('a named database is one server’s at a time, and free again after a clean-up that could not drop it', async (ctx) => {
+    await skipUnlessThere(ctx, 'postgres')
+    await withCluster(async (outer) => {
+      const postgres = outer.component('postgres')
+      await postgres.start()
+      const spec: DatabaseSpec = {
+        engine: 'postgres',
+        url: `postgres://postgres@127.0.0.1:${postgres.port}/test_named`,
+        migrate: postgresMigration,
+      }
+      const inner = await Cluster.create({ keep: 'never', servers: [oneshot('one', spec), oneshot('two', spec)] })
+      await inner.start('one')
+      await inner.get('one').sql("insert into t values ('more')")
+      await expect(inner.start('two')).rejects.toThrow('were given the same database')
+      expect(await inner.get('one').sql('select count(*) as n from t')).toEqual([{ n: 2 }])
+      await postgres.stop()
+      await expect(inner.dispose()).rejects.toThrow('databases could not be dropped')
+      await postgres.restart()
+      const later = await Cluster.create({ keep: 'never', servers: [oneshot('one', spec)] })
+      await later.start('one')
+      expect(await later.get('one').sql('select count(*) as n from t')).toEqual([{ n: 1 }])
+      await later.dispose()
+      expect(await postgres.sql("select datname from pg_database where datname = 'test_named'")).toEqual([])
+    })
+  })
 })
 
 /** A client that only sits there until the server throws it out. */

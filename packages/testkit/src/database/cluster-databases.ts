@@ -60,20 +60,20 @@ export class ClusterDatabases {
     await (await made).reset({ live: server.pid !== undefined || server.isInline })
   }
 
-  /** Closes connections; drops what was made on servers that outlive the cluster. */
+  /** Closes connections; drops what was made on servers that outlive the cluster. What fails is left to the reaper. */
   async close(): Promise<void> {
     const errors: unknown[] = []
-    for (const made of this.#made.values()) {
+    const closed = async (made: Promise<ProvisionedDatabase>): Promise<void> => {
       const database = await made
       const { port } = parseDatabaseUrl(database.url)
       try {
         if (port === undefined || !this.#ownPorts.has(port)) await database.drop()
-      } catch (error) {
-        errors.push(error)
+        this.#reaper.tell({ event: 'forget-db', id: database.url })
+      } finally {
+        await database.close()
       }
-      await database.close()
-      this.#reaper.tell({ event: 'forget-db', id: database.url })
     }
+    for (const made of this.#made.values()) await closed(made).catch((error: unknown) => errors.push(error))
     this.#made.clear()
     this.#claims.release()
     if (errors.length > 0) throw new AggregateError(errors, 'databases could not be dropped')
