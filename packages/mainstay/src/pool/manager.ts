@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Ids } from '../core/ids.ts'
 import { DEFAULT_SANDBOX, groupsFor, type AcquireInput } from './acquire-input.ts'
 import { awaitGrant, findGrant, type Acquired, type AwaitOptions } from './await-grant.ts'
-import { checkHandOver, type HandOverCheck } from './hand-over.ts'
+import { checkHandOver, markHandedOver, type HandOverCheck } from './hand-over.ts'
 import { PoolHandOverError, PoolRequestRefusedError, PoolUnavailableError } from './manager-errors.ts'
 import type { PoolConfiguration } from './options.ts'
 import type { AcquireRequest, PoolRequest } from './request.ts'
@@ -80,7 +80,10 @@ export class PoolManager {
       if (request === null) throw new PoolRequestRefusedError(id, 'unknown', 'it was never queued, or ended long ago')
       return await awaitGrant(this.#deps, request, options)
     }
-    if (options.check === false) return await first()
+    if (options.check === false) {
+      const found = await first()
+      return found.outcome === 'granted' ? { ...found, leases: await markHandedOver(found.leases, this.#deps) } : found
+    }
     return await this.#checked(id, { first, again: request === null ? null : this.#asked(request, options) }, options)
   }
 
@@ -140,10 +143,10 @@ export class PoolManager {
   ): Promise<Acquired> {
     let acquired = await first()
     for (let attempt = 1; acquired.outcome === 'granted'; attempt += 1) {
-      const failed = await checkHandOver(acquired.leases, this.#deps, signal)
-      if (failed === null) break
+      const handed = await checkHandOver(acquired.leases, this.#deps, signal)
+      if ('leases' in handed) return { ...acquired, leases: handed.leases }
       await this.store.requeue({ id, now: this.#deps.clock.now() })
-      if (again === null || attempt >= HAND_OVER_ATTEMPTS) throw new PoolHandOverError(attempt, failed)
+      if (again === null || attempt >= HAND_OVER_ATTEMPTS) throw new PoolHandOverError(attempt, handed.failed)
       acquired = await again()
     }
     return acquired

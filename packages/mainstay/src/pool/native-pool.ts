@@ -290,7 +290,7 @@ export class NativePool {
         { vm: vm.name, err: error },
         `The machine ${vm.name} is handed over unchecked: ${errorMessage(error)}`,
       )
-      return null
+      return { passed: true, reason: 'it could not be looked at' }
     }
   }
 

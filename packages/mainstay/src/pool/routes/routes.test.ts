@@ -159,8 +159,10 @@ describe('C15 leases over HTTP', () => {
 })
 
 describe('C7 C15 a request whose machine does not pass the check at the hand-over', () => {
-  /** A pool whose machines pass all checks but the first at a hand-over. */
-  async function brokenAtFirst(count: number) {
+  const R1 = { worker: 'w', requestId: 'r1', waitMs: 20_000 }
+
+  /** A pool whose machines pass all checks but, unless told otherwise, the first at a hand-over. */
+  async function brokenAtFirst(count: number, { first = true }: { readonly first?: boolean } = {}) {
     const broken = new Set<string>()
     let handingOver = false
     const pool = await servePool({
@@ -175,7 +177,7 @@ describe('C7 C15 a request whose machine does not pass the check at the hand-ove
     await vi.waitUntil(async () => (await pool.store.counts({ now: Date.now() }))[0]?.free === count, {
       timeout: 10_000,
     })
-    handingOver = true
+    handingOver = first
     return { pool, broken, [Symbol.asyncDispose]: async () => await pool[Symbol.asyncDispose]() }
   }
   const inUse = async ({ store }: ServedPool): Promise<string[]> =>
@@ -278,6 +280,63 @@ describe('C7 C15 a request whose machine does not pass the check at the hand-ove
     expect(await again(pool)).toMatchObject({ status: 201, body: { requestId: 'r1' } })
     expect(broken.size).toBe(1)
     expect(await pool.store.request('r2')).toMatchObject({ status: 'waiting' })
+  })
+
+  describe.each([
+    ['an acquire', async (pool: ServedPool) => await ask(pool, 'POST', '/leases', { body: R1 })],
+    [
+      'a look at its request',
+      async (pool: ServedPool) => {
+        const wish = { groups: ['g'], owner: 'root', sandbox: 'default', worker: 'w', leaseToken: 't' }
+        await pool.store.acquire({ ...wish, id: 'r1', now: Date.now() })
+        return await ask(pool, 'GET', '/leases/r1')
+      },
+    ],
+    [
+      'a look at its request that checks nothing',
+      async (pool: ServedPool) => {
+        const wish = { groups: ['g'], owner: 'root', sandbox: 'default', worker: 'w', leaseToken: 't' }
+        await pool.store.acquire({ ...wish, id: 'r1', now: Date.now() })
+        return await ask(pool, 'GET', '/leases/r1?check=false')
+      },
+    ],
+  ])('that was handed over by %s', (_, handOver) => {
+    test('C5 C7 is not looked at any more, although its holder has shown no life yet', async () => {
+      await using scene = await brokenAtFirst(1, { first: false })
+      const { pool, broken } = scene
+      const [lease] = (await handOver(pool)).body['leases'] as Lease[]
+      const { name, token } = lease!
+      broken.add(name)
+      expect(await ask(pool, 'GET', '/leases/r1')).toMatchObject({ status: 201, body: { leases: [{ name, token }] } })
+      const repeated = await ask(pool, 'POST', '/leases', { body: R1 })
+      expect(repeated).toMatchObject({ status: 201, body: { leases: [{ name, token }] } })
+      expect(await inUse(pool)).toEqual([name])
+    })
+  })
+
+  test('C5 C7 that somebody else got under the same id meanwhile is left to him, whatever the check says', async () => {
+    const looks = [Promise.withResolvers<boolean>(), Promise.withResolvers<boolean>()]
+    let looked = 0
+    let handingOver = false
+    await using pool = await servePool({
+      labels: [labelOptions({ label: 'g', minReady: 1 })],
+      groups: [{ id: 'g', maxTotal: 1, maxPerUser: 0 }],
+      checkOnAcquire: true,
+      check: async () => {
+        if (!handingOver) return { passed: true, reason: '' }
+        const passed = await looks[(looked += 1) - 1]!.promise
+        return { passed, reason: passed ? '' : 'it is busy' }
+      },
+    })
+    await vi.waitUntil(async () => (await pool.store.counts({ now: Date.now() }))[0]?.free === 1, { timeout: 10_000 })
+    handingOver = true
+    const asked = [ask(pool, 'POST', '/leases', { body: R1 }), ask(pool, 'POST', '/leases', { body: R1 })]
+    await vi.waitUntil(() => looked === 2, { timeout: 10_000 })
+    looks[0]!.resolve(true)
+    expect(await Promise.race(asked)).toMatchObject({ status: 201 })
+    looks[1]!.resolve(false)
+    expect(await Promise.all(asked)).toMatchObject([{ status: 201 }, { status: 201 }])
+    expect(await inUse(pool)).toHaveLength(1)
   })
 
   test('C7 is not looked at where it is only to be given back', async () => {
