@@ -56,11 +56,14 @@ describe('clean-up and the reaper (testkit.md A10)', { timeout: 180_000 }, () =>
       servers: [stubborn('a'), stubborn('b'), httpServer({ name: 'c' })],
     })
     await cluster.startAll()
-    let ran = false
+    const ran: string[] = []
     cluster.onDispose(() => {
-      ran = true
+      ran.push(`first, ${findByEnvironment([cluster.marker]).length} processes left`)
     })
     cluster.onDispose(() => Promise.reject(new Error('own work failed')))
+    cluster.onDispose(() => {
+      ran.push('last')
+    })
     const error = await rejection(cluster.dispose())
     expect(error).toBeInstanceOf(DisposeError)
     expect(error).toBeInstanceOf(AggregateError)
@@ -68,7 +71,7 @@ describe('clean-up and the reaper (testkit.md A10)', { timeout: 180_000 }, () =>
     expect((error as DisposeError).report).toMatchObject({ keptDir: cluster.dir, timeline: cluster.timelineText() })
     for (const part of ['server "a" did not end', 'server "b" did not end', 'own work failed'])
       expect(error.message).toContain(part)
-    expect(ran).toBe(true)
+    expect(ran).toEqual(['last', 'first, 0 processes left'])
     expect(findByEnvironment([cluster.marker])).toEqual([])
     expect(existsSync(join(cluster.dir, 'timeline.log'))).toBe(true)
     removeQuietly(cluster.dir)

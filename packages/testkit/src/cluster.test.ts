@@ -23,6 +23,30 @@ describe('a cluster and its folder (testkit.md A3, A10)', { timeout: 180_000 }, 
     vi.unstubAllEnvs()
   })
 
+  test.each([
+    ['the clean-up', (cluster: Cluster): Promise<unknown> => cluster.dispose()],
+    ['stopAll', (cluster: Cluster): Promise<unknown> => cluster.stopAll()],
+  ])('H-36 %s stops each server only when those that need it have ended', async (_by, stop) => {
+    // Declared in neither order: what decides is who needs whom.
+    const servers = [
+      httpServer({ name: 'middle', dependsOn: ['base'] }),
+      httpServer({ name: 'top', dependsOn: ['middle'] }),
+      httpServer({ name: 'base' }),
+    ]
+    const cluster = await Cluster.create({ servers })
+    try {
+      await cluster.startAll()
+      await stop(cluster)
+      const events = cluster
+        .timeline()
+        .filter(({ stream, text }) => stream === 'harness' && /^stop SIGTERM$|^exit code 0$|^ended by/.test(text))
+        .map(({ server, text }) => `${server} ${text === 'stop SIGTERM' ? 'asked' : 'ended'}`)
+      expect(events).toEqual(['top', 'middle', 'base'].flatMap((name) => [`${name} asked`, `${name} ended`]))
+    } finally {
+      await cluster.dispose()
+    }
+  })
+
   test('H-68 after the clean-up nothing can be added any more, and nothing comes back', async () => {
     const cluster = await Cluster.create({ servers: [httpServer()] })
     const proxy = await cluster.proxy('api', { from: 'other' })
