@@ -17,10 +17,12 @@ export interface LeaveOptions {
   readonly requestId: string
   readonly patient: boolean
   readonly isOurs: (lease: GrantedLease) => boolean
+  readonly limitMs: number
+  readonly signal?: AbortSignal | undefined
 }
 
-/** The longest that somebody who has given up is kept, in milliseconds. */
-const LONGEST_MS = 10_000
+/** After so many answers of a server in trouble there is no use in asking on. */
+const MOST_TROUBLES = 3
 
 /** The longest that one look takes, in milliseconds. */
 const CALL_MS = 3000
@@ -30,11 +32,13 @@ const AGAIN_MS = 500
 
 /**
  * Leaves nothing behind of an acquire that was given up: the request leaves the queue, and what it was granted meanwhile goes
- * back. Tries for a few seconds; after that the wait, or the lease, ends by itself.
+ * back. Tries for as long as it may; after that, and for a server in trouble, the wait, or the lease, ends by itself.
  *
  * A request that the server does not know is looked for once more: the call that makes it may still be on its way.
  *
  * @param options.patient whether it is looked for until the end, because the server was slow with that very call
+ * @param options.limitMs the longest that somebody who has given up is kept, in milliseconds
+ * @param options.signal ends it at once
  * @param options.isOurs whether a machine was granted to whoever gives up; another holder of the same request keeps his
  *
  * Source: vm-pool.md C4.
@@ -42,12 +46,15 @@ const AGAIN_MS = 500
 export async function leaveQueue(
   calls: LeaveCalls,
   clock: Clock,
-  { requestId, patient, isOurs }: LeaveOptions,
+  { requestId, patient, isOurs, limitMs, signal: stop }: LeaveOptions,
 ): Promise<void> {
-  const until = clock.monotonic() + LONGEST_MS
+  const until = clock.monotonic() + limitMs
   let unknown = 0
-  while (clock.monotonic() < until) {
-    const limit = { clock, what: `Giving up the request ${requestId}`, timeoutMs: CALL_MS }
+  let troubles = 0
+  for (;;) {
+    const timeoutMs = Math.min(CALL_MS, until - clock.monotonic())
+    if (timeoutMs <= 0) return
+    const limit = { clock, what: `Giving up the request ${requestId}`, timeoutMs, signal: stop }
     try {
       const left = await withDeadline(limit, async (signal) => await leave(calls, { requestId, isOurs }, { signal }))
       if (left === 'left') return
@@ -55,9 +62,23 @@ export async function leaveQueue(
       if (unknown === 2 && !patient) return
     } catch (error) {
       // Whatever it was, the next look may do better, and the caller wants to hear why it was given up, not this.
+      if (stop?.aborted === true) return
       if (!(error instanceof Error)) throw error
+      if (error instanceof MainstayApiError && error.status >= 500) troubles += 1
+      if (troubles === MOST_TROUBLES) return
     }
-    await clock.sleep(AGAIN_MS)
+    if (!(await slept(clock, Math.min(AGAIN_MS, until - clock.monotonic()), stop))) return
+  }
+}
+
+/** @returns false when the signal ended it */
+async function slept(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    await clock.sleep(Math.max(0, ms), { signal })
+    return true
+  } catch (error) {
+    if (signal?.aborted !== true) throw error
+    return false
   }
 }
 

@@ -193,6 +193,39 @@ describe('C4 an acquire that gets no answer', () => {
     expect([asked.server.count('cancel'), asked.server.count('release')]).toEqual([5, 1])
   })
 
+  test('C4 and nothing but trouble afterwards asks three times more, for no longer than two seconds', async () => {
+    const asked = await asking(() => TROUBLE)
+    expect(await failed(asked)).toMatchObject({ status: 500 })
+    expect([asked.server.count('leases'), asked.server.count('cancel'), asked.server.count('release')]).toEqual([
+      1, 3, 0,
+    ])
+    expect(asked.clock.monotonic()).toBeLessThanOrEqual(2500)
+  })
+
+  test.each<[string, Reaction]>([
+    ['silence', 'silence'],
+    ['broken connections', 'hang-up'],
+  ])('C4 because the connection broke, and %s afterwards, keeps its caller for two seconds', async (_, afterwards) => {
+    const asked = await asking((call) => (call === 'leases' ? 'hang-up' : afterwards))
+    expect(await failed(asked)).toMatchObject({ code: 'MS_SERVER_UNREACHABLE' })
+    expect(asked.clock.monotonic()).toBeLessThanOrEqual(2500)
+    expect(asked.clock.monotonic()).toBeGreaterThanOrEqual(2000)
+  })
+
+  test.each<[string, Reaction]>([
+    ['while a call hangs', 'silence'],
+    ['between two calls', 'hang-up'],
+  ])('C4 is not insisted on when its caller gives up meanwhile, %s', async (_, reaction) => {
+    const asked = await asking((call) => (call === 'leases' ? { status: 504 } : reaction))
+    const stop = new AbortController()
+    const acquiring = asked.client.pools.acquire({ worker: 'w' }, { signal: stop.signal })
+    acquiring.catch(() => undefined)
+    await vi.waitUntil(() => asked.server.count('cancel') === 1)
+    // Time stands still: only the signal can end it.
+    stop.abort(ENOUGH)
+    await expect(acquiring).rejects.toMatchObject({ status: 504 })
+  })
+
   test.each<[string, Reaction]>([
     ['refused', { status: 409, body: { error: { code: 'MS_POOL_UNAVAILABLE', message: 'no' } } }],
     ['impossible', { status: 422, body: { error: { code: 'MS_POOL_REQUEST_IMPOSSIBLE', message: 'no' } } }],

@@ -34,6 +34,12 @@ const POLL_MS = 20_000
 /** The pause after a call of a wait that failed, in milliseconds. */
 const AGAIN_MS = 1000
 
+/** The longest that a caller is kept until what he gave up is given back, in milliseconds; also after a call without an answer. */
+const LEAVING_MS = 10_000
+
+/** The same after a call that was answered, if not by the pool, or whose connection broke, in milliseconds. */
+const LEAVING_QUICKLY_MS = 2000
+
 const POOLS = '/api/v1/pools'
 
 export interface VmListOptions extends CallOptions {
@@ -77,7 +83,8 @@ export class Pools {
    *
    * A wait survives a restart of the server. When the signal is aborted, the request leaves the queue, and what it was
    * granted since this call goes back before this rejects with the signal's reason. The same happens when no answer comes in
-   * time, unless the wish has a `requestId`: nobody keeps a machine that its holder never heard of.
+   * time, unless the wish has a `requestId`: nobody keeps a machine that its holder never heard of. That takes 2 s at the most, 10 s
+   * after an abort or a call without an answer, and ends with a server that answers nothing but 5xx.
    *
    * Whoever gives a `requestId` may ask again with it, here or in another process, and gets the same machine. So a call with one
    * that fails without a definite answer gives nothing back: somebody may be at work with it already. A machine that nobody asks
@@ -133,9 +140,12 @@ export class Pools {
       if (left || (alone && isUndecided(error, { queued }))) {
         // A server that was too slow may still be about to grant it.
         const patient = !left && error instanceof TimeoutError
+        const limitMs = left || patient ? LEAVING_MS : LEAVING_QUICKLY_MS
+        // Who gives up while that is under way wants to go; who gave up before wants it to be done.
+        const signal = left ? undefined : options.signal
         const isOurs = (lease: GrantedLease): boolean =>
           alone || wasGrantedWithin(lease, this.#clock.monotonic() - begunAt)
-        await leaveQueue(this.#leaving, this.#clock, { requestId, patient, isOurs })
+        await leaveQueue(this.#leaving, this.#clock, { requestId, patient, isOurs, limitMs, signal })
       }
       throw error
     }
