@@ -1,8 +1,8 @@
 import { PoolGroupNotFoundError } from '../errors.ts'
-import type { PoolStore } from '../store.ts'
+import type { PoolStore, VmPage } from '../store.ts'
 import type { Caller } from './access.ts'
 
-/** Requests that are looked at in one go. */
+/** Machines, or requests, that are looked at in one go. */
 const PAGE = 1000
 
 /**
@@ -15,7 +15,7 @@ const PAGE = 1000
  * @throws PoolGroupNotFoundError
  */
 export async function requireVisibleGroup(
-  store: Pick<PoolStore, 'configuration' | 'usage' | 'requests'>,
+  store: Pick<PoolStore, 'configuration' | 'usage' | 'list' | 'requests'>,
   { isAdmin, tenant }: Caller,
   group: string,
 ): Promise<void> {
@@ -28,9 +28,17 @@ export async function requireVisibleGroup(
   throw new PoolGroupNotFoundError(group, { ofCaller: true })
 }
 
-async function hasMachine(store: Pick<PoolStore, 'usage'>, tenant: string, group: string): Promise<boolean> {
+/** What counts against limits is known from indexes; what does not, as a machine that refuses to end, only from the records. */
+async function hasMachine(store: Pick<PoolStore, 'usage' | 'list'>, tenant: string, group: string): Promise<boolean> {
   const [own] = await store.usage([tenant])
-  return (own?.bound[group] ?? 0) > 0
+  if ((own?.bound[group] ?? 0) > 0) return true
+  let cursor: string | null = null
+  do {
+    const page: VmPage = await store.list({ group, limit: PAGE, cursor })
+    if (page.vms.some(({ boundToUser }) => boundToUser === tenant)) return true
+    cursor = page.cursor
+  } while (cursor !== null)
+  return false
 }
 
 async function waitsFor(store: Pick<PoolStore, 'requests'>, tenant: string, group: string): Promise<boolean> {
