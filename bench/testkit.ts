@@ -24,6 +24,8 @@ const api: ServerSpec = {
   diagnosticReport: false,
   database: {
     engine: 'sqlite',
+    // It has caught nothing from outside, so one template serves every cluster.
+    sources: [],
     migrate: async ({ path }) => {
       const { DatabaseSync } = await import('node:sqlite')
       const database = new DatabaseSync(path)
