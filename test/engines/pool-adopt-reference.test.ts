@@ -127,6 +127,59 @@ describe('mainstay pool adopt-reference (vm-pool.md C18)', () => {
     expect(await store.verify()).toEqual([])
   })
 
+  test('C18 refuses a name that two groups have, and a group that is written in another way than it is found', async () => {
+    const pool = await left()
+    await server().connection.ask(['SADD', pool.keys.pool(1), 'ready'])
+    await pool.set('got-ip', { group: '00' })
+    const before = await pool.fields('ready')
+    const { code, stdout } = await adopt()
+    expect(code).toBe(3)
+    expect(stdout).toContain(
+      'Refused ready: its name is in the lists of the groups 0 and 1, and a machine is of one group\n',
+    )
+    expect(stdout).toContain(
+      'Refused got-ip: its field group is "00", which is not how the number of a group is written\n',
+    )
+    expect(await pool.fields('ready')).toEqual(before)
+    await using store = await nativeStore()
+    expect([await store.get('ready'), await store.get('got-ip')]).toEqual([null, null])
+    expect(await store.verify()).toEqual([])
+  })
+
+  test.each([
+    [{ vm_ip: 'builder.example.com' }, 'its field vm_ip is "builder.example.com", which is no address of IPv4 or IPv6'],
+    [{ check_fails: 'many' }, 'its field check_fails is "many", which is no whole number'],
+    [{ state_since: 'x' }, 'its field state_since is "x", which is no whole number'],
+  ])('C18 names a record that was adopted with %j, and leaves the machine in the pool', async (fields, why) => {
+    const pool = await left()
+    await adopt()
+    await pool.set('working', fields)
+    const before = await pool.fields('working')
+    for (const more of [['--dry-run'], []]) {
+      const { code, stdout } = await adopt(...more)
+      expect(code).toBe(3)
+      expect(stdout).toContain(`efuse${more.length === 0 ? 'd' : ''} working: it is in the pool already, and ${why}\n`)
+    }
+    expect(await pool.fields('working')).toEqual(before)
+    await using store = await nativeStore()
+    expect(await store.get('working')).toMatchObject({ state: 'in_use', worker: 'worker:42' })
+    await pool.set('working', LEFT['working']!)
+    await pool.set('working', { check_fails: '0', state_since: '1699990000750' })
+    expect(await adopt()).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test('C18 finds nothing wrong with what the native pool makes of adopted machines', async () => {
+    await left()
+    await adopt()
+    await using store = await nativeStore()
+    const now = new SystemClock().now()
+    await store.addVm({ name: 'fresh', group: '1', ip: '2001:db8::9', now, fence: null })
+    await store.startChecks({ checks: [{ name: 'fresh', nextCheckAt: now }], now, fence: null })
+    await store.checkPassed({ name: 'fresh', startedAt: now, now })
+    await store.hold({ name: 'fresh', until: now + 60_000, reason: 'a look', by: 'me', now })
+    expect(await adopt()).toMatchObject({ code: 0, stderr: '' })
+  })
+
   test('C18 forgets no group, and touches nothing while the old master is at work', async () => {
     const pool = await left()
     await server().connection.ask(['SADD', pool.keys.pool(7), 'builder-7'])

@@ -34,7 +34,7 @@ const ATTEMPTS = 5
  * stay as they are, so running uses go on. May be repeated; what is adopted already is not changed again.
  *
  * A damaged record is refused: nothing of it is written, and the native store is told to leave it alone until a later adoption
- * finds it mended. The others are adopted all the same.
+ * finds it mended. The others are adopted all the same. One that was adopted before and is damaged is told of, and goes on.
  *
  * The master of the reference must have been stopped. Source: vm-pool.md C18.
  *
@@ -72,8 +72,8 @@ async function adoptVm(
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const record = await readReference(listing, { redis, keys, now: clock.now() })
     if (record.found === 'known') return null
-    // The reconciler sees to names without a record.
-    if (record.found === 'nothing') return record.because
+    // The reconciler sees to names without a record; a machine that is at work is not taken out of the pool.
+    if (record.found === 'nothing' || record.found === 'damaged in use') return record.because
     if (record.found === 'damaged') return await refuse(record.because)
     const { vm } = record
     const written = await redis.run(

@@ -24,6 +24,9 @@ describe('what is wrong with a record of the reference (vm-pool.md C18)', () => 
     ['state', 'held', 'an unknown state'],
     ['state', '', 'an unknown state'],
     ['group', '7', 'another group than the one whose list it is in (0)'],
+    ['group', '00', 'not how the number of a group is written'],
+    ['group', ' 0', 'not how the number of a group is written'],
+    ['group', 'abc', 'not how the number of a group is written'],
     ['vm_name', 'other', 'not the name under which it is kept'],
     ['check_fails', 'many', 'no whole number'],
     ['check_fails', '1.5', 'no whole number'],
@@ -39,6 +42,10 @@ describe('what is wrong with a record of the reference (vm-pool.md C18)', () => 
     expect(damageOf({ ...SOUND, [field]: value }, LISTING)).toContain(
       `its field ${field} is "${value}", which is ${what}`,
     )
+  })
+
+  test('C18 a name in the lists of two groups is told with both', () => {
+    expect(damageOf(SOUND, { name: 'vm', groups: [0, 3] })).toContain('in the lists of the groups 0 and 3')
   })
 
   test('C18 what is missing is not missed here', () => {

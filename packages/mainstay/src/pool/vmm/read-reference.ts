@@ -1,5 +1,6 @@
 import type { VmDescriptor as NativeVm } from '../descriptor.ts'
 import { fieldsOf, readVm } from '../redis/fields.ts'
+import { VM_STATES } from '../state.ts'
 import { damageOf } from './damage.ts'
 import { VmDescriptor } from './descriptor.ts'
 import { VmDescriptorNotFound } from './errors.ts'
@@ -13,6 +14,8 @@ export type ReferenceRecord =
   /** An earlier adoption took it over, or the native pool made it: by now it follows other rules. */
   | { readonly found: 'known'; readonly vm: NativeVm }
   | { readonly found: 'damaged'; readonly because: string }
+  /** The native pool has it, and it is damaged: an older adoption took it as it was, or somebody wrote into it since. */
+  | { readonly found: 'damaged in use'; readonly because: string }
   /** The name of a machine without a record. */
   | { readonly found: 'nothing'; readonly because: string }
 
@@ -45,6 +48,8 @@ export async function readReference(
   if (Object.keys(raw).length === 0) return { found: 'nothing', because: `there is no record of machine ${name}` }
   if (raw['state_since'] !== undefined) {
     const vm = readVm(name, fieldsOf(Object.entries(raw).flat()))
+    const damage = vm === null ? null : damageOf(raw, { ...listing, states: VM_STATES })
+    if (damage !== null) return { found: 'damaged in use', because: `it is in the pool already, and ${damage}` }
     if (vm !== null) return { found: 'known', vm }
   }
   const damage = damageOf(raw, listing)
