@@ -45,6 +45,24 @@ test('C10 a machine that another provider owns is told of once, and again when i
   })
 })
 
+test('C10 a provider that could not be asked does not end what was told of its machines', () => {
+  const told: string[] = []
+  const logger: Logger = silentLogger()
+  logger.error = (_fields: unknown, text?: string) => void told.push(text ?? '')
+  const events: Publish = { publish: ({ id }) => void told.push(id) }
+  const metrics = { leak: () => {}, reconcileSkipped: () => {} }
+  const teller = new ReconcileTeller({ metrics, logger, clock: new ManualClock(), events })
+  const skipped = (provider: string): ReconcileReport => {
+    const decisions = [{ decide: 'skip_provider', provider, because: 'it is away' } as const]
+    return { startedAt: 0, endedAt: 0, decisions, carriedOut: [] }
+  }
+  for (const report of [reportOf('i-1'), skipped('zone-b'), skipped('zone-b'), reportOf('i-1')]) teller.tell(report)
+  expect(told, 'the log and the stream, once').toHaveLength(2)
+  teller.tell(skipped('another'))
+  teller.tell(reportOf('i-1'))
+  expect(told, 'the provider was asked, and had none: it came back').toHaveLength(4)
+})
+
 test('C10 another process tells of the same machine under the same id, so that the stream keeps one', () => {
   const ids = [1, 2].map(() => {
     const told: string[] = []

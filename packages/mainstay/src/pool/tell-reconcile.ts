@@ -11,8 +11,9 @@ type Reported = Extract<ReconcileDecision, { decide: 'report_machine' }>
 
 /**
  * Says in the log and in the metrics what comparisons with the providers came to. What is only reported, and so found again by
- * every comparison, is said once for as long as it lasts; in the event stream as well, because somebody has to decide about it. What
- * another process said before, or this one before it was restarted, has the same id there and is dropped as a repeat.
+ * every comparison, is said once for as long as it lasts, which is until its provider was asked and it was not found; in the event
+ * stream as well, because somebody has to decide about it. What another process said before, or this one before it was restarted,
+ * has the same id there and is dropped as a repeat.
  *
  * Source: vm-pool.md C10, C16.
  */
@@ -21,7 +22,8 @@ export class ReconcileTeller {
   readonly #logger: Logger
   readonly #clock: Clock
   readonly #events: Publish
-  #reported: ReadonlySet<string> = new Set()
+  /** What was reported and is not known to be over, with its provider. */
+  #reported: ReadonlyMap<string, string> = new Map()
 
   constructor(parts: {
     readonly metrics: Pick<PoolMetrics, 'leak' | 'reconcileSkipped'>
@@ -36,7 +38,7 @@ export class ReconcileTeller {
   }
 
   tell(report: ReconcileReport): void {
-    const reported = new Set<string>()
+    const reported = new Map<string, string>()
     for (const decision of report.decisions) {
       if (decision.decide === 'report_machine') {
         const { provider, machine, because } = decision
@@ -45,8 +47,12 @@ export class ReconcileTeller {
           this.#tellReported(decision)
           this.#events.publish(reportedEvent(decision, this.#clock.now()))
         }
-        reported.add(key)
+        reported.set(key, provider)
       } else {
+        // What could not be looked at is not over.
+        if (decision.decide === 'skip_provider') {
+          for (const [key, at] of this.#reported) if (at === decision.provider) reported.set(key, at)
+        }
         this.#tellDecision(decision)
       }
     }
