@@ -137,7 +137,7 @@ export class Pools {
       const left = options.signal?.aborted === true
       // An id that was made here is known to nobody else; under one that was given somebody may hold machines for long.
       const alone = wish.requestId === undefined
-      if (left || (alone && isUndecided(error, { queued }))) {
+      if (left || (alone && isUndecided(error, { queued, waits: wish.waitMs !== undefined }))) {
         // A server that was too slow may still be about to grant it.
         const patient = !left && error instanceof TimeoutError
         const limitMs = left || patient ? LEAVING_MS : LEAVING_QUICKLY_MS

@@ -26,6 +26,11 @@ describe('C4 whether a failed call for machines may have been carried out', () =
     ['the wait is over', answer(409, 'MS_POOL_REQUEST_REFUSED'), false, false],
     ['it can never be', answer(422), false, false],
   ])('C4 %s', (_what, error, alone, queued) => {
-    expect([isUndecided(error, { queued: false }), isUndecided(error, { queued: true })]).toEqual([alone, queued])
+    const whether = [false, true].map((seen) => isUndecided(error, { queued: seen, waits: false }))
+    expect(whether).toEqual([alone, queued])
+  })
+
+  test('C4 C7 a machine that was let go at the hand-over leaves a request that may wait in the queue', () => {
+    expect(isUndecided(answer(503, 'MS_POOL_HAND_OVER'), { queued: false, waits: true })).toBe(true)
   })
 })

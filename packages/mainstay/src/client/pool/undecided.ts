@@ -10,7 +10,7 @@ const NEVER_MADE: ReadonlySet<string | undefined> = new Set([
   'ENETUNREACH',
 ])
 
-/** The pool itself says that it has let go of what it had granted. */
+/** The pool itself says that it has let go of what it had granted; one that may wait is in its queue again. */
 const LET_GO = 'MS_POOL_HAND_OVER'
 
 /**
@@ -18,12 +18,16 @@ const LET_GO = 'MS_POOL_HAND_OVER'
  * answer came in time, the connection broke, somebody between us and the server gave up.
  *
  * @param queued whether the request was seen to be in the queue before
+ * @param waits whether it may wait
  *
  * Source: vm-pool.md C4.
  */
-export function isUndecided(error: unknown, { queued }: { readonly queued: boolean }): boolean {
+export function isUndecided(
+  error: unknown,
+  { queued, waits }: { readonly queued: boolean; readonly waits: boolean },
+): boolean {
   if (error instanceof MainstayApiError) {
-    if (error.faultKey === LET_GO) return false
+    if (error.faultKey === LET_GO) return waits
     return error.status >= 500 || (queued && error.retryable)
   }
   if (error instanceof ServerUnreachableError) return queued || !NEVER_MADE.has(reasonOf(error))
