@@ -38,8 +38,12 @@ const LABEL_MAX_TOTAL = 7
 
 const SEED = Number(process.env['POOL_KILL_SEED'] ?? 11)
 
-/** Why a worker may get nothing: the pool gave its reasons; or a server or Redis was killed, and it was told so. */
+/**
+ * Why a worker may get nothing: the pool gave its reasons; or a server or Redis was killed, and it was told so. With what
+ * it used it may be told, for the same reasons, that nobody could confirm in the time of its lease that it was given back.
+ */
 const REASONS = [
+  /^refused MS_CLIENT_RELEASE_UNCONFIRMED: .+(?:took longer than \d+ ms|Redis at \S+ (?:cannot be reached|could not be asked)|No answer from).+the pool takes it back by itself/,
   /^refused MS_API_REFUSED: No machine can be handed to \w+ now: .+ask again later/i,
   /^refused MS_API_REFUSED: The request \S+ got no machine: it is expired \(it waited for as long as it wanted to\)/,
   /^refused MS_API_REFUSED: .*Redis at \S+ (?:cannot be reached|could not be asked)/,
