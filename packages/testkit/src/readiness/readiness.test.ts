@@ -130,13 +130,19 @@ describe('readiness and diagnostics (testkit.md A7, A8)', { timeout: 180_000 }, 
     [404, false],
     [500, false],
   ])('HTTP %i means ready: %s', async (status, ready) => {
+    const ended = new AbortController()
+    let asked = 0
     const answers = createServer((_request, response) => {
+      asked += 1
       response.writeHead(status).end()
+      // Nobody asks a server again that is ready.
+      if (asked === 3) ended.abort()
     })
     const url = await listening(answers)
-    const outcome = await waitUntilReady({ http: url }, nobody, { timeoutMs: 60, ended: new AbortController().signal })
+    const outcome = await waitUntilReady({ http: url }, nobody, { timeoutMs: patientMs, ended: ended.signal })
     expect(outcome.ready).toBe(ready)
     expect(outcome.said).toContain(`HTTP ${status} after`)
+    expect(asked).toBe(ready ? 1 : 3)
     answers.close()
   })
 
