@@ -48,6 +48,8 @@ const REASONS = [
   /^refused MS_API_REFUSED: The request \S+ got no machine: it is expired \(it waited for as long as it wanted to\)/,
   /^refused MS_API_REFUSED: .*Redis at \S+ (?:cannot be reached|could not be asked)/,
   /^refused MS_SERVER_UNREACHABLE: No answer from/,
+  // The server that granted it was killed, and the lease of two seconds was over before another could tell.
+  /^refused MS_API_REFUSED: The request \S+ was granted, and its lease has ended since: .+Make a new one/,
 ]
 
 const hook = (action: string): string[] => ['sh', HOOK, action]
