@@ -63,7 +63,9 @@ const MODES: Record<string, (directory: string, first: number) => Promise<void>>
       for (;;) {
         const numbers = [next++, next++, next++, next++]
         await log.append(
-          numbers.map((number) => newEvent(number, { data: { name: number, pad: 'x'.repeat(number % 3000) } })),
+          numbers.map((number) =>
+            newEvent(number, { atMs: clock.now(), data: { name: number, pad: 'x'.repeat(number % 3000) } }),
+          ),
         )
         for (const number of numbers) print(number)
       }
@@ -79,7 +81,7 @@ const MODES: Record<string, (directory: string, first: number) => Promise<void>>
     const ingest = new EventIngest({ log, spool, clock, logger, random: new SystemRandom(), metrics, retryMs: 5 })
     let accepted = 0
     const take = async (): Promise<void> => {
-      await ingest.accept([newEvent(accepted + 1, { data: { pad: 'x'.repeat(4000) } })])
+      await ingest.accept([newEvent(accepted + 1, { atMs: clock.now(), data: { pad: 'x'.repeat(4000) } })])
       accepted += 1
     }
     const fill = async (): Promise<never> => {
@@ -100,7 +102,8 @@ const MODES: Record<string, (directory: string, first: number) => Promise<void>>
   /** Takes in 100,000 events that nobody listens to and prints by how much the memory has grown. */
   silence: async (directory) => {
     const log = await openLog(directory)
-    const batch = (start: number) => Array.from({ length: 250 }, (_, index) => newEvent(start + index))
+    const batch = (start: number) =>
+      Array.from({ length: 250 }, (_, index) => newEvent(start + index, { atMs: clock.now() }))
     for (let start = 0; start < 5000; start += 250) await log.append(batch(start))
     const before = heapBytes()
     for (let start = 5000; start < 105_000; start += 250) await log.append(batch(start))
