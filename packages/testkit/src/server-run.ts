@@ -93,7 +93,11 @@ export class ServerRun<C extends object> {
     const late = async (): Promise<never> => {
       await pauseMs(ms, AbortSignal.any([done.signal, this.#cancelled.signal]))
       this.assertWanted()
-      throw new TestkitError('TK_NOT_READY', `server "${this.#server}": ${what} was not done within ${ms} ms`)
+      throw new TestkitError(
+        'TK_NOT_READY',
+        `server "${this.#server}": ${what} was not done within ${ms} ms. See what it waits for, or give it longer: ` +
+          `prepareTimeoutMs of the server, timeoutMs of the call`,
+      )
     }
     try {
       return await Promise.race([work(), late()])

@@ -47,9 +47,10 @@ export class OwnStarts {
     const now = new Set<string>()
     for (const guest of starting) {
       if (await this.#isBound(guest)) continue
-      if (this.#options.mode === 'disable' && (await this.#disable(host, guest, bounds))) continue
+      const refusal = this.#options.mode === 'disable' ? await this.#disable(host, guest, bounds) : null
+      if (refusal === undefined) continue
       now.add(guest.uuid)
-      if (!before.has(guest.uuid)) this.#warn(host.name, guest)
+      if (!before.has(guest.uuid)) this.#warn(host.name, guest, refusal)
     }
     this.#told.set(host.name, now)
   }
@@ -66,28 +67,29 @@ export class OwnStarts {
     }
   }
 
-  /** @returns whether it does not start by itself any more */
-  async #disable(host: LibvirtHost, { uuid, name }: Domain, bounds: CallBounds): Promise<boolean> {
+  /** @returns why libvirt refused; undefined when the guest does not start by itself any more */
+  async #disable(host: LibvirtHost, { uuid, name }: Domain, bounds: CallBounds): Promise<string | undefined> {
     try {
       await host.call(`have guest ${uuid} not start by itself`, bounds, async (connection, options) => {
         await absentAsUndefined(connection.setAutostart(byUuid(uuid), false, options))
       })
     } catch (error) {
       if (!(error instanceof LibvirtError)) throw error
-      this.#options.logger.warn({ err: error, instance: uuid, host: host.name }, error.message)
-      return false
+      return error.message
     }
     const text = `Guest ${uuid} (${name}) no longer starts by itself with host ${host.name}: its autostart was switched off.`
     this.#options.logger.info({ instance: uuid, host: host.name }, text)
     this.#publish(host.name, { uuid, name }, { type: 'compute.instance.autostart_disabled', severity: 'info', text })
-    return true
+    return undefined
   }
 
-  #warn(host: HostName, { uuid, name }: Domain): void {
+  /** @param refusal why it could not be switched off; null when that was not asked for */
+  #warn(host: HostName, { uuid, name }: Domain, refusal: string | null): void {
+    const remedy =
+      refusal === null ? ', or set compute.libvirt_autostart = "disable"' : `: libvirt refused to do so (${refusal})`
     const text =
       `Guest ${uuid} (${name}) starts by itself with host ${host}. Should the host fail and come back, it would run there ` +
-      `beside its copy that was restarted elsewhere. Switch it off with "virsh autostart --disable ${name}", or have ` +
-      `compute.libvirt_autostart do so.`
+      `beside its copy that was restarted elsewhere. Switch it off with "virsh autostart --disable ${name}"${remedy}.`
     this.#options.logger.warn({ instance: uuid, host }, text)
     this.#publish(host, { uuid, name }, { type: 'compute.instance.autostart', severity: 'warning', text })
   }
