@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely'
 
 import type { Store, WorkflowTable } from '../store/index.ts'
-import { dueParameters, dueWorkflows, type DueOptions, type Look } from './due.ts'
+import { byLook, dueParameters, dueWorkflows, type DueOptions } from './due.ts'
 import { subjectLock } from './locks.ts'
 
 /**
@@ -14,7 +14,8 @@ import { subjectLock } from './locks.ts'
  *
  * $1 … $5 as {@link dueParameters} has them: $2 is the engine, $3 the time
  */
-const claimOf = (look: Look): string => `with due as (${dueWorkflows('postgres', look)} for update of w skip locked),
+const claimBy = byLook(
+  (kind) => `with due as (${dueWorkflows('postgres', kind)} for update of w skip locked),
   firsts as (select distinct on (subject) id, '${subjectLock('')}' || subject as lock from due
     where cancel_reason is null order by subject, created_at, id),
   taken as (insert into workflow_locks (name, workflow_id, at) select lock, id, $3 from firsts
@@ -25,14 +26,9 @@ const claimOf = (look: Look): string => `with due as (${dueWorkflows('postgres',
     select workflow_id from own
     union select id from due where cancel_reason is not null)
   update workflows set status = 'running', owner = $2, fence = fence + 1, wake_at = null, reason = null, updated_at = $3
-  where id in (select workflow_id from held) returning *`
-
-const EVERYWHERE = claimOf('everywhere')
-const WAKING = claimOf('waking')
-const OF_SUBJECTS = claimOf([])
+  where id in (select workflow_id from held) returning *`,
+)
 
 export async function claimPostgres(store: Store, options: DueOptions): Promise<Selectable<WorkflowTable>[]> {
-  const { look } = options
-  const claim = look === 'everywhere' ? EVERYWHERE : look === 'waking' ? WAKING : OF_SUBJECTS
-  return await store.writeStatement(claim, dueParameters('postgres', options))
+  return await store.writeStatement(claimBy(options.look), dueParameters('postgres', options))
 }

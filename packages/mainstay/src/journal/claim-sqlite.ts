@@ -1,12 +1,10 @@
 import { CompiledQuery, type Selectable } from 'kysely'
 
 import type { Queries, Store, WorkflowTable } from '../store/index.ts'
-import { dueParameters, dueWorkflows, type DueOptions, type DueWorkflow } from './due.ts'
+import { byLook, dueParameters, dueWorkflows, type DueOptions, type DueWorkflow } from './due.ts'
 import { takeSubjects } from './locks.ts'
 
-const EVERYWHERE = dueWorkflows('sqlite', 'everywhere')
-const WAKING = dueWorkflows('sqlite', 'waking')
-const OF_SUBJECTS = dueWorkflows('sqlite', [])
+const dueBy = byLook((kind) => dueWorkflows('sqlite', kind))
 
 /** Takes ownership of due workflows. Looking costs a read; only when there is something is a write worth its flush. */
 export async function claimSqlite(store: Store, options: DueOptions): Promise<Selectable<WorkflowTable>[]> {
@@ -38,8 +36,7 @@ export async function claimSqlite(store: Store, options: DueOptions): Promise<Se
 }
 
 async function dueOf(queries: Queries, options: DueOptions): Promise<DueWorkflow[]> {
-  const { look } = options
-  const due = look === 'everywhere' ? EVERYWHERE : look === 'waking' ? WAKING : OF_SUBJECTS
-  const { rows } = await queries.executeQuery<DueWorkflow>(CompiledQuery.raw(due, dueParameters('sqlite', options)))
+  const query = CompiledQuery.raw(dueBy(options.look), dueParameters('sqlite', options))
+  const { rows } = await queries.executeQuery<DueWorkflow>(query)
   return rows
 }

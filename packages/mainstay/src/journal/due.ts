@@ -11,6 +11,18 @@ import { subjectLock } from './locks.ts'
  */
 export type Look = 'everywhere' | 'waking' | readonly string[]
 
+type LookKind = 'everywhere' | 'waking' | 'subjects'
+
+/** One statement for each kind of look, each made once. @returns which of them serves a look */
+export function byLook(statement: (kind: LookKind) => string): (look: Look) => string {
+  const statements = {
+    everywhere: statement('everywhere'),
+    waking: statement('waking'),
+    subjects: statement('subjects'),
+  }
+  return (look) => statements[typeof look === 'string' ? look : 'subjects']
+}
+
 export interface DueOptions {
   readonly engine: string
   /** The workflows that the engine knows. */
@@ -40,23 +52,22 @@ export interface DueWorkflow {
  *
  * @returns SQL with the parameters of {@link dueParameters}
  */
-export function dueWorkflows(kind: Store['kind'], look: Look): string {
-  const [names, engine, now, limit, list] = PLACES.map((place) => (kind === 'postgres' ? `$${place}` : `?${place}`))
+export function dueWorkflows(store: Store['kind'], kind: LookKind): string {
+  const [names, engine, now, limit, list] = PLACES.map((place) => (store === 'postgres' ? `$${place}` : `?${place}`))
   const isOneOf = (values: string): string =>
-    kind === 'postgres' ? `= any(${values}::text[])` : `in (select value from json_each(${values}))`
+    store === 'postgres' ? `= any(${values}::text[])` : `in (select value from json_each(${values}))`
   const waking = `w.status in ('pending', 'waiting', 'held') and w.wake_at <= ${now}`
   // Also not those whose record names an older lease of this engine, while they are still leaving. Ours by the record
   // is what this process let go of: the store was away when it should have been parked.
   const abandoned = `w.status = 'running' and not (w.id ${isOneOf(list!)}) and (w.owner = ${engine}
     or not exists (select e.id from engines e where e.id = w.owner and e.lease_until >= ${now}))`
-  const where =
-    look === 'everywhere'
-      ? `((${waking}) or (${abandoned}))`
-      : look === 'waking'
-        ? waking
-        : `w.subject ${isOneOf(list!)} and ${waking}`
+  const where = {
+    everywhere: `((${waking}) or (${abandoned}))`,
+    waking,
+    subjects: `w.subject ${isOneOf(list!)} and ${waking}`,
+  }
   return `select w.id, w.subject, w.created_at, w.cancel_reason from workflows w
-    where w.name ${isOneOf(names!)} and ${where}
+    where w.name ${isOneOf(names!)} and ${where[kind]}
     and (w.cancel_reason is not null or not exists (
       select l.name from workflow_locks l where l.name = '${subjectLock('')}' || w.subject and l.workflow_id <> w.id))
     order by w.created_at, w.id limit ${limit}`

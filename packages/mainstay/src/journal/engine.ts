@@ -9,11 +9,10 @@ import type { Metrics } from '../core/metrics.ts'
 import { SystemRandom, type Random } from '../core/random.ts'
 import type { TaskGroup } from '../core/task-group.ts'
 import type { Store } from '../store/index.ts'
-import type { Look } from './due.ts'
+import { Claimer } from './claimer.ts'
 import { LeaseLostError, StaleOwnerError, WorkflowCancelledError } from './errors.ts'
 import type { RecordedEntry } from './history.ts'
 import { JournalStore, type ClaimedWorkflow } from './journal-store.ts'
-import { Looks } from './looks.ts'
 import { Parked, WorkflowRun } from './run.ts'
 import { isStoreTrouble } from './store-trouble.ts'
 import { Troubled, type Trouble } from './troubled.ts'
@@ -86,14 +85,9 @@ export class Engine {
   readonly #finished
   #id: string
   #renewedAt = 0
-  readonly #looks = new Looks()
-  #claiming = false
-  /** Looks for which there was no room to take all that they may have seen. */
-  readonly #cutShort = new Looks()
+  readonly #claimer: Claimer
   #stopped = true
   #timer: Disposable | undefined
-  #wakeTimer: Disposable | undefined
-  #wakeAt = Infinity
 
   constructor(deps: EngineDependencies, options: EngineOptions = {}) {
     this.#deps = deps
@@ -102,6 +96,17 @@ export class Engine {
     this.#troubled = new Troubled(deps.clock, { minDelayMs: pollMs, maxDelayMs: maxTroubleDelayMs })
     this.#store = new JournalStore(deps.store)
     this.#id = deps.ids.ordered()
+    this.#claimer = new Claimer({
+      ...deps,
+      store: this.#store,
+      engine: () => this.#id,
+      names: () => [...this.#definitions.keys()],
+      running: () => new Set([...this.#running.keys(), ...this.#troubled.resting()]),
+      room: () => this.#options.maxConcurrent - this.#running.size,
+      begin: (claimed) => {
+        this.#begin(claimed)
+      },
+    })
     this.#finished = deps.metrics.counter('mainstay_workflows_ended_total', 'Workflows that ended', ['name', 'status'])
   }
 
@@ -120,20 +125,12 @@ export class Engine {
     this.#stopped = false
     await this.#lead()
     this.#schedule()
-    this.#lookForSleepers()
+    this.#claimer.start()
   }
 
   /** Looks for work now: something was enqueued or signalled. */
   poke(): void {
-    this.#look('waking')
-  }
-
-  #look(look: Look): void {
-    if (this.#stopped) return
-    this.#looks.want(look)
-    if (this.#claiming) return
-    this.#claiming = true
-    this.#deps.tasks.spawn('claim workflows', () => this.#claimAll()).catch(ignoreLogged)
+    this.#claimer.look('waking')
   }
 
   /** Stops claiming, aborts what runs and hands it back, so that another engine goes on at once. */
@@ -141,11 +138,11 @@ export class Engine {
     if (this.#stopped) return
     this.#stopped = true
     this.#timer?.[Symbol.dispose]()
-    this.#wakeTimer?.[Symbol.dispose]()
+    this.#claimer.stop()
     this.#letGo(new ShutdownError('The workflow'))
     const { clock, logger } = this.#deps
     const deadline = clock.monotonic() + this.#options.stopTimeoutMs
-    while ((this.#running.size > 0 || this.#claiming) && clock.monotonic() < deadline) await clock.sleep(5)
+    while ((this.#running.size > 0 || this.#claimer.claiming) && clock.monotonic() < deadline) await clock.sleep(5)
     if (this.#running.size > 0) {
       const workflows = [...this.#running.keys()]
       logger.warn({ workflows }, 'Workflows did not let go in time; their writes will be refused once others own them.')
@@ -169,7 +166,7 @@ export class Engine {
         .finally(() => {
           if (!this.#stopped) this.#schedule()
         })
-      this.#lookForSleepers()
+      this.#claimer.look('everywhere')
     })
   }
 
@@ -203,53 +200,6 @@ export class Engine {
     }
   }
 
-  async #claimAll(): Promise<void> {
-    try {
-      for (let look = this.#looks.take(); look !== undefined && !this.#stopped; look = this.#looks.take()) {
-        const now = this.#deps.clock.now()
-        const limit = this.#options.maxConcurrent - this.#running.size
-        const claimed = await this.#store.claim({
-          engine: this.#id,
-          names: [...this.#definitions.keys()],
-          running: new Set([...this.#running.keys(), ...this.#troubled.resting()]),
-          now,
-          limit,
-          look,
-        })
-        for (const workflow of claimed) this.#begin(workflow)
-        if (claimed.length >= limit) this.#cutShort.want(look)
-        // Several at once mean a rush, in which more may wait behind them; for a single one, whoever brings more pokes.
-        else if (claimed.length > 1) this.#looks.want('waking')
-        if (look === 'everywhere') await this.#wakeAtNext(now)
-      }
-    } finally {
-      this.#claiming = false
-    }
-  }
-
-  /** Looks for work, and for whoever is due next: time has passed, or other engines may have put workflows to sleep. */
-  #lookForSleepers(): void {
-    this.#look('everywhere')
-  }
-
-  async #wakeAtNext(lookedAt: number): Promise<void> {
-    // Before the question: what is parked while it is asked, and may not be in the answer, sets a timer of its own.
-    this.#wakeTimer?.[Symbol.dispose]()
-    this.#wakeTimer = undefined
-    this.#wakeAt = Infinity
-    const at = await this.#store.nextWake([...this.#definitions.keys()], lookedAt)
-    if (at !== undefined) this.#wakeBy(at)
-  }
-
-  /** One timer for the sleeper that is due first, instead of looking again and again. */
-  #wakeBy(at: number): void {
-    if (this.#stopped || at >= this.#wakeAt) return
-    this.#wakeTimer?.[Symbol.dispose]()
-    this.#wakeAt = at
-    const delayMs = Math.max(1, at - this.#deps.clock.now())
-    this.#wakeTimer = this.#deps.clock.after(delayMs, () => this.#lookForSleepers())
-  }
-
   #begin(claimed: ClaimedWorkflow): void {
     const definition = this.#definitions.get(claimed.name)
     if (definition === undefined) return
@@ -274,19 +224,12 @@ export class Engine {
         // Once it was parked, another run of it may have begun already.
         if (this.#running.get(claimed.id)?.run === run) this.#running.delete(claimed.id)
       }
-      this.#lookAfter(claimed, stop.signal)
+      // Its subject is free now. What was let go of may be anybody's, also ours.
+      this.#claimer.lookAfter(stop.signal.aborted ? 'everywhere' : [claimed.subject])
     }
     const spawn = (): Promise<void> => this.#deps.tasks.spawn(`workflow ${claimed.name} ${claimed.id}`, work)
     const task = context === undefined ? spawn() : runInContext(context, spawn)
     task.catch(ignoreLogged)
-  }
-
-  /** Whoever makes way looks for those who waited for it: for its subject, or for room. */
-  #lookAfter({ subject }: ClaimedWorkflow, stopped: AbortSignal): void {
-    // What was let go of may be anybody's by now, also ours.
-    this.#look(stopped.aborted ? 'everywhere' : [subject])
-    const cutShort = this.#cutShort.take()
-    if (cutShort !== undefined) this.#look(cutShort)
   }
 
   async #execute(
@@ -324,7 +267,7 @@ export class Engine {
     const logger = this.#loggerOf(claimed)
     if (reason instanceof Parked) {
       await run.change(reason.change)
-      if (reason.change.wakeAt !== null) this.#wakeBy(reason.change.wakeAt)
+      if (reason.change.wakeAt !== null) this.#claimer.wakeBy(reason.change.wakeAt)
     } else if (reason instanceof StaleOwnerError || reason instanceof LeaseLostError) {
       logger.warn(reason.message)
     } else if (reason instanceof ShutdownError) {

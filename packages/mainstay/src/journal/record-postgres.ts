@@ -51,31 +51,38 @@ const OWNED = `
  * The same for one workflow that only goes on, which is what most records are: without the reading of JSON and the
  * joining of sets it takes less than half of the server's time.
  *
- * $1 the workflow · $2 its token · $3 … $7 the entries' places, kinds, keys, data and times
+ * $1 the workflow · $2 its token · then the entries
  */
 const ADD = `with owned as (
     select id, fence from workflows where id = $1 and fence = $2 and finished_at is null for update)`
 
-const ADDED = `
-  insert into workflow_history (workflow_id, seq, kind, key, data, fence, at)
-  select o.id, e.seq, e.kind, e.key, e.data, o.fence, e.at
-  from owned o, unnest($3::integer[], $4::text[], $5::text[], $6::text[], $7::bigint[]) as e(seq, kind, key, data, at)`
-
 /**
  * The same for one workflow that ends or goes to sleep.
  *
- * $8 … $14 its new status, time to wake, reason, result, time of the end, time of the change, and whether it gives its
- * subject back
+ * $3 … $9 its new status, time to wake, reason, result, time of the end, time of the change, and whether it gives its
+ * subject back · then the entries
  */
 const CHANGE = `with owned as (
-    update workflows set status = $8, wake_at = coalesce(wake_at, $9::bigint), reason = $10, result = $11,
-      finished_at = $12::bigint, owner = null, updated_at = $13::bigint
+    update workflows set status = $3, wake_at = coalesce(wake_at, $4::bigint), reason = $5, result = $6,
+      finished_at = $7::bigint, owner = null, updated_at = $8::bigint
     where id = $1 and fence = $2 and finished_at is null returning id, fence, '${subjectLock('')}' || subject as lock),
   unlocked as (
     delete from workflow_locks l using owned o
-    where l.workflow_id = $1 and ($12::bigint is not null or ($14::boolean and l.name = o.lock)))`
+    where l.workflow_id = $1 and ($7::bigint is not null or ($9::boolean and l.name = o.lock)))`
 
-/** Added where something is told of them: the events' ids, texts and times, in the next three places. */
+/** Entries, each of them five parameters: as one list per column the server would have to read them again. */
+function added(firstPlace: number, count: number): string {
+  const rows = Array.from({ length: count }, (_, index) => {
+    const [seq, kind, key, data, at] = [0, 1, 2, 3, 4].map((column) => `$${firstPlace + index * 5 + column}`)
+    return `(${seq}::integer, ${kind}::text, ${key}::text, ${data}::text, ${at}::bigint)`
+  })
+  return `
+  insert into workflow_history (workflow_id, seq, kind, key, data, fence, at)
+  select o.id, e.seq, e.kind, e.key, e.data, o.fence, e.at
+  from owned o, (values ${rows.join(', ')}) as e(seq, kind, key, data, at)`
+}
+
+/** Added where something is told of them: the events' ids, texts and times, in three places. */
 const told = (place: number): string => `,
   told as (
     insert into event_outbox (event_id, event, at)
@@ -84,12 +91,20 @@ const told = (place: number): string => `,
       as e(event_id, event, at, place)
     order by e.place)`
 
-const ONE = {
-  add: `${ADD}${ADDED} returning workflow_id as id, fence`,
-  addTelling: `${ADD}${told(8)}${ADDED} returning workflow_id as id, fence`,
-  change: `${CHANGE}, inserted as (${ADDED})${OWNED}`,
-  changeTelling: `${CHANGE}${told(15)}, inserted as (${ADDED})${OWNED}`,
-}
+/** More entries of one workflow at once are rare, and each number of them is a text that the server keeps a plan of. */
+const MAX_ENTRIES = 4
+
+/** The statements for one workflow, by the number of its entries: each text is made once. */
+const ONE = Array.from({ length: MAX_ENTRIES + 1 }, (_, entries) => {
+  const add = entries === 0 ? OWNED : `${added(3, entries)} returning workflow_id as id, fence`
+  const along = entries === 0 ? '' : `,\n  inserted as (${added(10, entries)})`
+  return {
+    add: `${ADD}${add}`,
+    addTelling: `${ADD}${told(3 + entries * 5)}${add}`,
+    change: `${CHANGE}${along}${OWNED}`,
+    changeTelling: `${CHANGE}${told(10 + entries * 5)}${along}${OWNED}`,
+  }
+})
 
 interface Owned {
   readonly id: string
@@ -115,13 +130,20 @@ export async function writeRecordsAlonePostgres(
 
 function statementOf(records: readonly HistoryRecord[]): [statement: string, parameters: unknown[]] {
   const [first] = records
-  const alone = first !== undefined && records.every((each) => isOfSameRun(each, first))
   const changes = records.flatMap((record) => (record.change === undefined ? [] : [changeRow(record, record.change)]))
+  const entries = records.flatMap((record) => record.entries.map((entry) => entryRow(record, entry)))
   const tells = records.some(({ events = [] }) => events.length > 0)
-  if (!alone || changes.length > 1)
+  const alone = first !== undefined && records.every((each) => isOfSameRun(each, first))
+  const one = changes.length <= 1 ? ONE[entries.length] : undefined
+  if (!alone || one === undefined)
     return [RECORD + (tells ? RECORD_TELL : '') + OWNED, recordParameters(records, tells)]
-  const parameters = [...addParameters(first, records), ...changes.flatMap(changeParameters)]
-  const [quiet, telling] = changes.length === 0 ? [ONE.add, ONE.addTelling] : [ONE.change, ONE.changeTelling]
+  const [quiet, telling] = changes.length === 0 ? [one.add, one.addTelling] : [one.change, one.changeTelling]
+  const parameters = [
+    first.workflowId,
+    first.fence,
+    ...changes.flatMap(changeParameters),
+    ...entries.flatMap(entryParameters),
+  ]
   return tells ? [telling, [...parameters, ...toldParameters(records)]] : [quiet, parameters]
 }
 
@@ -129,17 +151,8 @@ function isOfSameRun(one: HistoryRecord, other: HistoryRecord): boolean {
   return one.workflowId === other.workflowId && one.fence === other.fence
 }
 
-function addParameters({ workflowId, fence }: HistoryRecord, records: readonly HistoryRecord[]): unknown[] {
-  const rows = records.flatMap((record) => record.entries.map((entry) => entryRow(record, entry)))
-  return [
-    workflowId,
-    fence,
-    rows.map(({ seq }) => seq),
-    rows.map(({ kind }) => kind),
-    rows.map(({ key }) => key),
-    rows.map(({ data }) => data),
-    rows.map(({ at }) => at),
-  ]
+function entryParameters({ seq, kind, key, data, at }: ReturnType<typeof entryRow>): unknown[] {
+  return [seq, kind, key, data, at]
 }
 
 function changeParameters(row: ChangeRow): unknown[] {

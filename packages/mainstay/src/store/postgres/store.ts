@@ -1,4 +1,4 @@
-import { AbortedTransactionError, CompiledQuery, Kysely, PostgresDialect, sql, type PostgresPool } from 'kysely'
+import { AbortedTransactionError, Kysely, PostgresDialect, sql, type PostgresPool } from 'kysely'
 import { Pool, types } from 'pg'
 
 import type { Clock } from '../../core/clock.ts'
@@ -114,9 +114,7 @@ export class PostgresStore implements Store {
   }
 
   async writeStatement<Row>(statement: string, parameters: readonly unknown[]): Promise<Row[]> {
-    const query = CompiledQuery.raw(statement, [...parameters])
-    const { rows } = await this.#track(async () => await this.read.executeQuery<Row>(query))
-    return rows
+    return await this.#track(async () => await this.#query<Row>(statement, parameters))
   }
 
   async migrate(): Promise<string[]> {
