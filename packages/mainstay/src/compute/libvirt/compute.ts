@@ -22,6 +22,7 @@ import { evacuateGuest, type EvacuationServices } from './evacuation.ts'
 import { freeMemoryMib } from './free-memory.ts'
 import { FactsReader } from './guest-facts.ts'
 import { GuestLookup } from './guest-lookup.ts'
+import { GuestNotices } from './guest-notices.ts'
 import { GuestPower } from './guest-power.ts'
 import { hasReached, isMoving, openMove, type GuestRecord } from './guest-record.ts'
 import { Inventory } from './inventory.ts'
@@ -72,9 +73,10 @@ export class LibvirtCompute implements Compute {
     const feed = new ChangeFeed(logger)
     const services = { clock, tasks, timing: settings }
     const hosts = new Map(options.hosts.map((each) => [each.name, new LibvirtHost(each, services)]))
-    const alarm = new TwoCopiesAlarm({ clock, ids, logger, publish })
+    const notices = new GuestNotices({ clock, ids, logger, publish })
+    const alarm = new TwoCopiesAlarm(notices)
     const guestMutex = this.#guestMutex
-    const ownStarts = new OwnStarts({ inventory, facts, mode: settings.autostart, clock, ids, logger, publish })
+    const ownStarts = new OwnStarts({ inventory, facts, mode: settings.autostart, notices })
     this.#keeper = new InventoryKeeper({ inventory, hosts, guestMutex, alarm, ownStarts, clock, logger })
     const { refreshIntervalMs, reservedMemoryMib, actTimeoutMs, gracefulStopMs } = settings
     this.#news = new News({ clock, logger, tasks, feed, keeper: this.#keeper, hosts, refreshIntervalMs })

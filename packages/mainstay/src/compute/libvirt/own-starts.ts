@@ -1,12 +1,8 @@
 import { DomainListFlag, LibvirtError, type Domain } from '@mainstay/libvirt-rpc'
 
-import type { Clock } from '../../core/clock.ts'
 import { InvalidInputError } from '../../core/errors.ts'
-import type { MainstayEvent, Publish } from '../../core/event.ts'
-import type { Ids } from '../../core/ids.ts'
-import type { Logger } from '../../core/logging.ts'
-import type { HostName } from '../compute.ts'
 import type { FactsReader } from './guest-facts.ts'
+import type { GuestNotices } from './guest-notices.ts'
 import type { Inventory } from './inventory.ts'
 import { absentAsUndefined, byUuid, type CallBounds, type LibvirtHost } from './libvirt-host.ts'
 import type { LibvirtSettings } from './settings.ts'
@@ -15,20 +11,18 @@ export interface OwnStartsOptions {
   readonly inventory: Inventory
   readonly facts: FactsReader
   readonly mode: LibvirtSettings['autostart']
-  readonly clock: Clock
-  readonly ids: Ids
-  readonly logger: Logger
-  readonly publish: Publish | undefined
+  readonly notices: GuestNotices
 }
 
 /**
  * Guests that start by themselves with their host. When such a host fails, its guests are restarted elsewhere, and it
  * comes back, libvirtd starts them a second time before anybody can ask. So they are told of, or their own start is
- * switched off, while there is time. A guest that can run nowhere else is left alone.
+ * switched off, while there is time.
  */
 export class OwnStarts {
   readonly #options: OwnStartsOptions
-  readonly #told = new Map<HostName, ReadonlySet<string>>()
+  /** Of whom was told when the host was looked at last. */
+  readonly #told = new Map<string, ReadonlySet<string>>()
 
   constructor(options: OwnStartsOptions) {
     this.#options = options
@@ -50,11 +44,12 @@ export class OwnStarts {
       const refusal = this.#options.mode === 'disable' ? await this.#disable(host, guest, bounds) : null
       if (refusal === undefined) continue
       now.add(guest.uuid)
-      if (!before.has(guest.uuid)) this.#warn(host.name, guest, refusal)
+      if (!before.has(guest.uuid)) this.#warn(host, guest, refusal)
     }
     this.#told.set(host.name, now)
   }
 
+  /** Whether a guest can run on its host only, so that there is no second copy for it to meet. */
   async #isBound({ uuid }: Domain): Promise<boolean> {
     const { inventory, facts } = this.#options
     const record = await inventory.find(uuid)
@@ -78,38 +73,18 @@ export class OwnStarts {
       return error.message
     }
     const text = `Guest ${uuid} (${name}) no longer starts by itself with host ${host.name}: its autostart was switched off.`
-    this.#options.logger.info({ instance: uuid, host: host.name }, text)
-    this.#publish(host.name, { uuid, name }, { type: 'compute.instance.autostart_disabled', severity: 'info', text })
+    const about = { uuid, name, host: host.name, text }
+    this.#options.notices.tell({ type: 'compute.instance.autostart_disabled', severity: 'info', ...about })
     return undefined
   }
 
   /** @param refusal why it could not be switched off; null when that was not asked for */
-  #warn(host: HostName, { uuid, name }: Domain, refusal: string | null): void {
+  #warn({ name: host }: LibvirtHost, { uuid, name }: Domain, refusal: string | null): void {
     const remedy =
       refusal === null ? ', or set compute.libvirt_autostart = "disable"' : `: libvirt refused to do so (${refusal})`
     const text =
       `Guest ${uuid} (${name}) starts by itself with host ${host}. Should the host fail and come back, it would run there ` +
       `beside its copy that was restarted elsewhere. Switch it off with "virsh autostart --disable ${name}"${remedy}.`
-    this.#options.logger.warn({ instance: uuid, host }, text)
-    this.#publish(host, { uuid, name }, { type: 'compute.instance.autostart', severity: 'warning', text })
-  }
-
-  #publish(
-    host: HostName,
-    { uuid, name }: { uuid: string; name: string },
-    { type, severity, text }: Pick<MainstayEvent, 'type' | 'severity'> & { text: string },
-  ): void {
-    const { ids, clock, publish } = this.#options
-    publish?.publish({
-      id: ids.ordered(),
-      type,
-      severity,
-      occurredAt: clock.now(),
-      nodeName: host,
-      resourceId: uuid,
-      projectId: null,
-      correlationId: null,
-      payload: { instance: uuid, name, host, message: text },
-    })
+    this.#options.notices.tell({ type: 'compute.instance.autostart', severity: 'warning', uuid, name, host, text })
   }
 }
