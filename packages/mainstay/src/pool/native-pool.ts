@@ -26,7 +26,7 @@ import { ReconcileTeller } from './tell-reconcile.ts'
 import type { PoolSetup } from './setup.ts'
 import { ACTIVE_STATES } from './state.ts'
 import type { PoolStore } from './store.ts'
-import { unservedMachines, unservedText } from './unserved-machines.ts'
+import { providerlessMachines, providerlessText } from './providerless-machines.ts'
 import { Waiters } from './waiters.ts'
 import { Checker, checkOnce, type CheckerOptions } from './workers/checker.ts'
 import { Spawner, type SpawnerOptions } from './workers/spawner.ts'
@@ -269,10 +269,10 @@ export class NativePool {
 
   /** Machines whose provider is gone from the configuration are not handed out and not destroyed: somebody has to know. */
   async #warnOfUnserved(): Promise<void> {
-    for (const [provider, names] of await unservedMachines(this.#parts.store, this.#parts.fleet)) {
+    for (const [provider, names] of await providerlessMachines(this.#parts.store, this.#parts.fleet)) {
       this.#parts.logger.warn(
         { provider, machines: names.length, some: names.slice(0, 10) },
-        unservedText(provider, names),
+        providerlessText(provider, names),
       )
     }
   }

@@ -6,7 +6,7 @@ import type { Provider } from '../../pool/provider/provider.ts'
 import { openRedisPool } from '../../pool/redis/store.ts'
 import { openSqlitePool } from '../../pool/sqlite/store.ts'
 import type { PoolStore } from '../../pool/store.ts'
-import { unservedMachines, unservedText } from '../../pool/unserved-machines.ts'
+import { providerlessMachines, providerlessText } from '../../pool/providerless-machines.ts'
 import { openRedis } from '../../store/redis/index.ts'
 import { openStore } from '../build-store.ts'
 import type { NeighbourCheckDeps } from '../commands/check-notifications.ts'
@@ -79,9 +79,9 @@ async function lookAtRedis(url: string, { clock, logger, signal, timeoutMs }: Ne
 async function lookAtMachines(config: Config, deps: NeighbourCheckDeps): Promise<string> {
   const fleet = fleetOf(config, deps)
   try {
-    const unserved = await withRecords(config, deps, async (store) => await unservedMachines(store, fleet))
-    if (unserved === null) return 'no records yet'
-    const warnings = [...unserved].map(([provider, names]) => unservedText(provider, names))
+    const providerless = await withRecords(config, deps, async (store) => await providerlessMachines(store, fleet))
+    if (providerless === null) return 'no records yet'
+    const warnings = [...providerless].map(([provider, names]) => providerlessText(provider, names))
     return warnings.length === 0 ? 'each of a provider that is configured' : `warning: ${warnings.join(' ')}`
   } finally {
     await fleet.close()

@@ -10,17 +10,17 @@ import type { PoolStore } from './store.ts'
  *
  * @throws what the store throws
  */
-export async function unservedMachines(
+export async function providerlessMachines(
   store: Pick<PoolStore, 'list'>,
   fleet: Pick<ProviderFleet, 'serves'>,
 ): Promise<ReadonlyMap<string, readonly string[]>> {
-  const unserved = (await allRecords(store)).filter((vm) => !fleet.serves(vm))
-  const groups = Map.groupBy(unserved, ({ provider }) => provider ?? '')
+  const providerless = (await allRecords(store)).filter((vm) => !fleet.serves(vm))
+  const groups = Map.groupBy(providerless, ({ provider }) => provider ?? '')
   return new Map([...groups].map(([provider, vms]) => [provider, vms.map(({ name }) => name)]))
 }
 
 /** What that means and what to do, for people. */
-export function unservedText(provider: string, names: readonly string[]): string {
+export function providerlessText(provider: string, names: readonly string[]): string {
   const some = names.slice(0, 3).join(', ') + (names.length > 3 ? ', …' : '')
   return (
     `The pool has ${names.length} machines of the provider ${provider} (${some}), which is not configured: they are neither ` +
