@@ -16,7 +16,10 @@ export class MemorySpoolDirectory implements SpoolDirectory {
     this.#files = new Map([...files].map(([name, text]) => [name, { text, synced: text.length }]))
   }
 
-  /** From now on every change fails with this system error; of a text only the share `written` arrives. */
+  /**
+   * From now on every change fails with this system error; of a text only the share `written` arrives. A disk on which
+   * some of it arrives lets files be made still, as one does that has just filled up.
+   */
   fail(code: string, { written = 0 }: { written?: number } = {}): void {
     this.#failing = { code, written }
   }
@@ -48,7 +51,7 @@ export class MemorySpoolDirectory implements SpoolDirectory {
   }
 
   async append(name: string): Promise<SpoolFile> {
-    this.#check(name)
+    if (this.#failing?.written === 0) this.#check(name)
     const file = this.#files.get(name) ?? { text: '', synced: 0 }
     this.#files.set(name, file)
     return {

@@ -4,7 +4,7 @@ import type { SpoolDirectory, SpoolFile } from './spool-directory.ts'
 import { decodeSegment, encodeEntry, type SpoolEntry } from './spool-entry.ts'
 
 const SEGMENT = /^spool-(\d{8})\.log$/
-const UNFINISHED = /^spool-\d{8}\.tmp$/
+const UNFINISHED = /^spool-(\d{8})\.tmp$/
 
 /**
  * The segment files of a spool.
@@ -15,7 +15,9 @@ const UNFINISHED = /^spool-\d{8}\.tmp$/
  *
  * A checkpoint is a new segment that begins with every undelivered record. It is written beside the others, synced,
  * given its name, and only then are the older segments removed, oldest first. After a failed write nothing is ever
- * appended to that segment again: what is on disk of it is unknown.
+ * appended to that segment again: what is on disk of it is unknown. So a new segment's number is above that of all that
+ * is there, also above that of a checkpoint that an earlier run has not finished: its name would be opened behind the
+ * torn text.
  *
  * Invariant: at any moment the segments on disk, read in order, hold every record that was reported as durable and is
  * not settled.
@@ -30,11 +32,11 @@ export class SpoolLog {
   #checkpointBytes = 0
   #appendedBytes = 0
 
-  private constructor(directory: SpoolDirectory, segmentBytes: number, segments: string[]) {
+  private constructor(directory: SpoolDirectory, segmentBytes: number, names: readonly string[]) {
     this.#directory = directory
     this.#segmentBytes = segmentBytes
-    this.#older = segments
-    this.#number = Number(SEGMENT.exec(segments.at(-1) ?? '')?.[1] ?? 0)
+    this.#older = [...names.filter((name) => UNFINISHED.test(name)), ...segmentsOf(names)]
+    this.#number = Math.max(0, ...names.map(numberOf))
   }
 
   /**
@@ -47,17 +49,14 @@ export class SpoolLog {
     { segmentBytes }: { segmentBytes: number },
   ): Promise<{ log: SpoolLog; entries: SpoolEntry[]; damagedLines: number }> {
     const names = await listOrNothing(directory)
-    const segments = names.filter((name) => SEGMENT.test(name)).sort()
     const entries: SpoolEntry[] = []
     let damagedLines = 0
-    for (const name of segments) {
+    for (const name of segmentsOf(names)) {
       const segment = decodeSegment(await readSegment(directory, name))
       entries.push(...segment.entries)
       damagedLines += segment.damagedLines
     }
-    const log = new SpoolLog(directory, segmentBytes, segments)
-    log.#older.unshift(...names.filter((name) => UNFINISHED.test(name)))
-    return { log, entries, damagedLines }
+    return { log: new SpoolLog(directory, segmentBytes, names), entries, damagedLines }
   }
 
   /** Whether the next write has to be a checkpoint. */
@@ -119,6 +118,16 @@ export class SpoolLog {
     this.#older.push(this.#name)
     await closeQuietly(file)
   }
+}
+
+/** Oldest first. */
+function segmentsOf(names: readonly string[]): string[] {
+  return names.filter((name) => SEGMENT.test(name)).sort()
+}
+
+/** 0 for a file that is none of the log's. */
+function numberOf(name: string): number {
+  return Number((SEGMENT.exec(name) ?? UNFINISHED.exec(name))?.[1] ?? 0)
 }
 
 /** The segment is given up because its disk fails; that closing it fails too says nothing new. */

@@ -123,6 +123,20 @@ describe('the spool (monitors 2.4)', () => {
     expect(spool.size).toBe(1)
   })
 
+  test('a dead letter that was written only in part spoils none that follows', async () => {
+    const directory = new MemorySpoolDirectory()
+    const spool = await open(directory)
+    await spool.accept(vm('u', 'A'))
+    directory.fail('ENOSPC', { written: 0.5 })
+    const record = claim(spool, 'vm:u')
+    expect(await spool.deadLetter(record, '400')).toBe(false)
+    directory.heal()
+    expect(await spool.deadLetter(record, '400')).toBe(true)
+    const lines = (await directory.read(DEAD_LETTER_FILE)).split('\n').filter((line) => line !== '')
+    expect(lines).toHaveLength(2)
+    expect(JSON.parse(lines[1]!)).toMatchObject({ id: record.id, reason: '400' })
+  })
+
   test('does not grow with what it has delivered', async () => {
     const directory = new MemorySpoolDirectory()
     const spool = await open(directory, { segmentBytes: 4_000 })
@@ -205,7 +219,7 @@ type Step =
   | { readonly do: 'accept'; readonly subject: number; readonly payload: number }
   | { readonly do: 'deliver' | 'fail'; readonly subject: number }
   | { readonly do: 'power cut'; readonly kept: number }
-  | { readonly do: 'kill' | 'disk fails' | 'disk heals' }
+  | { readonly do: 'kill' | 'disk fails' | 'disk heals' | 'time passes' }
 
 const subject = fc.nat(2)
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -216,8 +230,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('power cut' as const), kept: fc.double({ min: 0, max: 1, noNaN: true }) }),
   },
   {
-    weight: 1,
-    arbitrary: fc.record({ do: fc.constantFrom('kill' as const, 'disk fails' as const, 'disk heals' as const) }),
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constantFrom('kill' as const, 'disk fails' as const, 'disk heals' as const, 'time passes' as const),
+    }),
   },
 )
 
@@ -240,6 +256,7 @@ describe('nothing accepted is lost, whatever happens in between', () => {
             await spool.settle(record)
           }
           const reopen = async (kept: (atRisk: number) => number): Promise<void> => {
+            directory.heal() // the spool of the life that ends tries no more
             directory = directory.afterPowerCut(kept)
             spool = await open(directory, { segmentBytes })
           }
@@ -254,6 +271,7 @@ describe('nothing accepted is lost, whatever happens in between', () => {
               if (record !== undefined) await spool.failed(record, '503')
             } else if (now.do === 'power cut') await reopen((atRisk) => Math.floor(atRisk * now.kept))
             else if (now.do === 'kill') await reopen((atRisk) => atRisk)
+            else if (now.do === 'time passes') await clock.advance(1_000) // so that a disk that failed is tried again
             else if (now.do === 'disk fails') directory.fail('ENOSPC', { written: 0.4 })
             else directory.heal()
           }
@@ -276,6 +294,21 @@ describe('nothing accepted is lost, whatever happens in between', () => {
       ),
       { numRuns: 300 },
     )
+  })
+
+  test('a checkpoint that was cut short spoils none that follows', async () => {
+    const directory = new MemorySpoolDirectory()
+    const first = await open(directory)
+    for (const event of ['A', 'B']) expect(await first.accept(vm('u', event))).toMatchObject({ durable: true })
+    await first.close()
+    const torn = (await directory.read('spool-00000001.log')).slice(0, 40)
+    for (const name of ['spool-00000002.tmp', 'spool-00000003.tmp']) {
+      const file = await directory.append(name)
+      await file.write(torn)
+    }
+    await (await open(directory)).close()
+    expect(await directory.list()).toEqual(['spool-00000004.log'])
+    expect(waiting(await open(directory))).toEqual(['A', 'B'])
   })
 
   test('reports that arrive together are all kept by one write', async () => {
