@@ -18,7 +18,8 @@ export interface PortLease {
  * The range 20000–32767 (`MAINSTAY_TESTKIT_PORTS=a-b`) lies below Linux' ephemeral range, so no outgoing connection
  * takes the port. Each candidate is also bound once: programs that know nothing of leases are seen as well.
  *
- * Source: testkit.md A4. Throws TK_PORT_TAKEN when the whole range is in use.
+ * Source: testkit.md A4. Throws TK_PORT_TAKEN when the whole range is in use, and the system's error for an address that
+ * this machine does not have.
  */
 export async function leasePort(options: { host?: string; reaper?: ReaperClient } = {}): Promise<PortLease> {
   const { first, last } = portRange()
@@ -29,8 +30,13 @@ export async function leasePort(options: { host?: string; reaper?: ReaperClient 
     const port = first + ((offset + step) % size)
     const path = join(folder, `${port}.lock`)
     if (!claimLock(path)) continue
-    if (await isBindable(port, options.host ?? '127.0.0.1')) return lease(port, path, options.reaper)
-    releaseLock(path)
+    let isFree = false
+    try {
+      isFree = await isBindable(port, options.host ?? '127.0.0.1')
+    } finally {
+      if (!isFree) releaseLock(path)
+    }
+    if (isFree) return lease(port, path, options.reaper)
   }
   throw new TestkitError(
     'TK_PORT_TAKEN',
