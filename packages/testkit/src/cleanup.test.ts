@@ -9,7 +9,7 @@ import { pollUntil } from './clock.ts'
 import { Cluster } from './cluster.ts'
 import { DisposeError } from './cluster-dispose.ts'
 import { homeDir, readOwner, removeQuietly } from './home.ts'
-import { findByEnvironment, identityOf, isAlive } from './process/process-table.ts'
+import { findByEnvironment, identityOf, isAlive, signalProcess } from './process/process-table.ts'
 import { runProgram } from './process/run.ts'
 import { reaper } from './reaper/reaper-client.ts'
 import { keptFile, keptFolders, limitKeptFolders, sweepDeadRuns } from './reaper/sweep.ts'
@@ -141,6 +141,14 @@ describe('clean-up and the reaper (testkit.md A10)', { timeout: 180_000 }, () =>
     const startedAt = performance.now()
     await helper.bye()
     expect(performance.now() - startedAt).toBeLessThan(atMostMs(1000))
+    expect(isAlive(identity)).toBe(false)
+  })
+
+  test('H-65 a reaper that does not hear its goodbye is not waited for without end', async () => {
+    const helper = reaper()
+    const identity = identityOf(helper.pid ?? 0)
+    expect(signalProcess(identity, 'SIGSTOP')).toBe(true)
+    await helper.bye(20)
     expect(isAlive(identity)).toBe(false)
   })
 

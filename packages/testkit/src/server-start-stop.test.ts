@@ -290,16 +290,32 @@ describe('start and stop (testkit.md A5)', { timeout: 180_000 }, () => {
     await expect(startInOrder(new Map([['a', ['x']]]), start, { parallel: 1 })).rejects.toThrow(TestkitError)
   })
 
+  test.each([0, -1, Number.NaN])('when %d servers may start at a time, none waits for ever', async (parallelStarts) => {
+    const server = script('', { launch: 'oneshot' })
+    await withCluster(
+      [server],
+      async (cluster) => {
+        expect(await rejection(cluster.startAll())).toMatchObject({ code: 'TK_BAD_SPEC' })
+        expect(cluster.get('script').state).toBe('new')
+      },
+      { parallelStarts },
+    )
+  })
+
   test('limits reach the server', async (ctx) => {
     ctx.skip(process.platform !== 'linux', 'limits are set by prlimit')
-    const limited = script("console.log(require('fs').readFileSync('/proc/self/limits', 'utf8'))", {
+    const virtualMemoryBytes = 2 ** 28
+    // Not Node, which reserves more addresses than this when it starts.
+    const limited = script('', {
+      command: ['cat', '/proc/self/limits'],
       launch: 'oneshot',
-      limits: { openFiles: 64, cpuSeconds: 5 },
+      limits: { openFiles: 64, cpuSeconds: 5, virtualMemoryBytes },
     })
     await withCluster([limited], async (cluster) => {
       const { stdout } = await cluster.start('script')
       expect(stdout).toMatch(/Max open files\s+64\s+64/)
       expect(stdout).toMatch(/Max cpu time\s+5\s+5/)
+      expect(stdout).toMatch(new RegExp(String.raw`Max address space\s+${virtualMemoryBytes}\s+${virtualMemoryBytes}`))
     })
   })
 

@@ -5,8 +5,8 @@ import { TestkitError } from './errors.ts'
  *
  * When one fails, nothing new is started; the others are awaited and stay up, so that their logs are complete.
  *
- * @throws TestkitError TK_DEPENDENCY for a cycle (naming it) or an unknown name; TK_START_FAILED naming the first failure
- * and what was not started. Source: testkit.md A5.5.
+ * @throws TestkitError TK_DEPENDENCY for a cycle (naming it) or an unknown name; TK_BAD_SPEC when none may start at a time;
+ * TK_START_FAILED naming the first failure and what was not started. Source: testkit.md A5.5.
  */
 export async function startInOrder(
   dependencies: ReadonlyMap<string, readonly string[]>,
@@ -14,6 +14,9 @@ export async function startInOrder(
   options: { parallel: number },
 ): Promise<void> {
   checkGraph(dependencies)
+  if (!(options.parallel >= 1)) {
+    throw new TestkitError('TK_BAD_SPEC', `parallelStarts cannot be ${options.parallel}: no server would ever start`)
+  }
   const waiting = new Map(dependencies)
   const running = new Map<string, Promise<void>>()
   const done = new Set<string>()

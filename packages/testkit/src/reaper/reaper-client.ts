@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { pollUntil } from '../clock.ts'
 import { homeDir } from '../home.ts'
 import { requireProgram } from '../process/executable.ts'
 import { ownerMarker } from '../process/owner-marker.ts'
@@ -16,14 +17,22 @@ export interface ReaperClient {
   tell(event: ReaperEvent): void
   /** The groups that are known to run: killed at once when this process exits without cleaning up. */
   killGroups(): void
-  /** Says goodbye; resolves when the reaper has ended. Only for the end of a process or a test of the kit. */
-  bye(): Promise<void>
+  /**
+   * Says goodbye; resolves when the reaper has ended, by force after `limitMs` (default 5 s). Only for the end of a process or
+   * a test of the kit.
+   */
+  bye(limitMs?: number): Promise<void>
 }
 
 interface RunningReaper extends ReaperClient {
   /** The synchronous part of an end without clean-up. */
   onExit(): void
 }
+
+/** Source: testkit.md A10. */
+const byeLimitMs = 5000
+/** After SIGKILL only a system call that cannot be interrupted keeps a process. */
+const killLimitMs = 5000
 
 let current: RunningReaper | undefined
 
@@ -51,15 +60,14 @@ function startReaper(): RunningReaper {
       // No goodbye: whatever is still in its books (a mount, a database, a helper) is the reaper's to undo.
       killAll(groups.values())
     },
-    async bye() {
+    async bye(limitMs = byeLimitMs) {
       current = undefined
-      if (child.exitCode !== null || child.signalCode !== null) return
-      const ended = new Promise((resolve) => {
-        child.once('exit', resolve)
-      })
-      child.ref()
       client.tell({ event: 'bye' })
-      await ended
+      const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null
+      if ((await pollUntil(hasEnded, { timeoutMs: limitMs, intervalMs: 5 })) === true) return
+      // All that it may still be at is its sweep, which the next run's does as well.
+      child.kill('SIGKILL')
+      await pollUntil(hasEnded, { timeoutMs: killLimitMs, intervalMs: 5 })
     },
   }
   client.tell({ event: 'run', marker: `${ownerMarker.name}=${ownerMarker.value}` })
