@@ -1,5 +1,6 @@
 import type { Cluster } from './cluster.ts'
 import { pickKnown } from './cluster-overrides.ts'
+import type { KnownSecrets } from './config/known-secrets.ts'
 import type { ClusterDatabases } from './database/cluster-databases.ts'
 import { TestkitError } from './errors.ts'
 import type { ProxyBoard } from './faults/proxy-board.ts'
@@ -10,18 +11,20 @@ import type { DependencyAddress } from './spec.ts'
 
 interface HostParts {
   readonly reaper: ReaperClient
+  readonly secrets: KnownSecrets
   readonly databases: ClusterDatabases
   readonly proxies: ProxyBoard
 }
 
 /** What the servers of a cluster see of it. */
-export function serverHost(cluster: Cluster, { reaper, databases, proxies }: HostParts): ServerHost {
+export function serverHost(cluster: Cluster, { reaper, secrets, databases, proxies }: HostParts): ServerHost {
   const { dir, runId, marker, options } = cluster
   return {
     dir,
     runId,
     marker,
     reaper,
+    secrets,
     strictStop: options.strictStop ?? false,
     allowUnknown: options.allowUnknown ?? false,
     mode: options.mode ?? modeFromEnvironment(),

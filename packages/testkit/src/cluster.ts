@@ -11,8 +11,7 @@ import { checkSharedKeys, pickKnown } from './cluster-overrides.ts'
 import { writePolicy } from './cluster-policy.ts'
 import { waitForAll } from './cluster-readiness.ts'
 import { componentSpec, type ComponentName, type ComponentOptions } from './components/component.ts'
-import { maskOutput } from './config/mask.ts'
-import type { Dictionary } from './config/placeholders.ts'
+import { KnownSecrets } from './config/known-secrets.ts'
 import { copyDataFile, type DataFile } from './config/data-files.ts'
 import { ClusterDatabases } from './database/cluster-databases.ts'
 import { guard } from './exit-guard.ts'
@@ -28,7 +27,6 @@ import { handoverOf } from './ports/listeners.ts'
 import { reaper, type ReaperClient } from './reaper/reaper-client.ts'
 import { ownerFile } from './reaper/sweep.ts'
 import type { ServerHost } from './server-host.ts'
-import { dictionaryOf } from './server-context.ts'
 import { ManagedServer } from './server.ts'
 import type { StartOptions, StartResult } from './start-options.ts'
 import type { ExitInfo, ServerSpec } from './spec.ts'
@@ -55,6 +53,7 @@ export class Cluster implements AsyncDisposable {
   readonly #servers = new Map<string, ManagedServer>()
   readonly #startOrder: ManagedServer[] = []
   readonly #events = new LogStore('testkit', 'harness')
+  readonly #secrets = new KnownSecrets()
   readonly #reaper: ReaperClient
   readonly #databases: ClusterDatabases
   readonly #proxies: ProxyBoard
@@ -273,12 +272,12 @@ export class Cluster implements AsyncDisposable {
     const lines = this.timeline()
     const shown = options.last === undefined ? lines : lines.slice(-options.last)
     const text = formatTimeline(shown, { startAt: this.startedAt, colour: options.colour ?? false })
-    return maskOutput(text, this.servers.map(knownTo))
+    return this.#secrets.hide(text)
   }
 
   /** Throws TK_DIRTY_LOGS quoting the first forbidden lines. */
   expectCleanLogs(rules: CleanLogs): void {
-    assertCleanLogs(this.timeline(), rules)
+    assertCleanLogs(this.timeline(), rules, (text) => this.#secrets.hide(text))
   }
 
   /** A mark in the timeline: a step of the test. */
@@ -331,20 +330,10 @@ export class Cluster implements AsyncDisposable {
   #host(): ServerHost {
     return serverHost(this, {
       reaper: this.#reaper,
+      secrets: this.#secrets,
       databases: this.#databases,
       proxies: this.#proxies,
     })
-  }
-}
-
-/** What may stand in a server's files and command line. */
-function knownTo(server: ManagedServer): Dictionary {
-  try {
-    return dictionaryOf(server.context())
-  } catch (error) {
-    // A dependency that is not there was refused by the start.
-    if (error instanceof TestkitError) return { ...server.config() }
-    throw error
   }
 }
 

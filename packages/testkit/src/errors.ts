@@ -40,6 +40,17 @@ export class TestkitError extends Error {
   }
 }
 
+/**
+ * Rewrites the texts of an error of the kit, and of those that caused it. An error that is not the kit's stays as its
+ * author wrote it.
+ */
+export function rewriteError(error: unknown, rewrite: (text: string) => string): void {
+  if (!(error instanceof TestkitError)) return
+  const { message, details, stack = '' } = error
+  Object.assign(error, { message: rewrite(message), details: rewrite(details), stack: rewrite(stack) })
+  rewriteError(error.cause, rewrite)
+}
+
 /** The text of anything that was thrown. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

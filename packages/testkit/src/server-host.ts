@@ -1,3 +1,4 @@
+import type { KnownSecrets } from './config/known-secrets.ts'
 import type { ProvisionedDatabase } from './database/database-spec.ts'
 import type { ReaperClient } from './reaper/reaper-client.ts'
 import type { DependencyAddress, ServerContext } from './spec.ts'
@@ -8,6 +9,7 @@ export interface ServerHost {
   readonly runId: string
   readonly marker: string
   readonly reaper: ReaperClient
+  readonly secrets: KnownSecrets
   readonly strictStop: boolean
   readonly allowUnknown: boolean
   readonly mode: 'process' | 'inline' | undefined

@@ -34,6 +34,8 @@ export class ServerLife<C extends object> {
   readonly listeners: Listeners
   readonly logs: ServerLogs
   readonly files: ServerFiles<C>
+  /** Takes the secrets of all servers of the cluster out of a text. */
+  readonly hide: (text: string) => string
   state: ServerState = 'new'
   /** Overrides for all starts, and those of the present one. */
   configured: Partial<C> = {}
@@ -56,7 +58,9 @@ export class ServerLife<C extends object> {
     this.folders = makeFolders(host.dir, spec.name)
     this.files = new ServerFiles(spec)
     this.listeners = new Listeners(spec.listen ?? [], host.reaper)
-    this.logs = new ServerLogs(spec.name, this.folders.logDir, spec.logs ?? [])
+    this.hide = (text) => host.secrets.hide(text)
+    this.logs = new ServerLogs(spec.name, this.folders.logDir, spec.logs ?? [], this.hide)
+    host.secrets.learn(spec.config ?? {})
   }
 
   get name(): string {
@@ -113,8 +117,11 @@ export class ServerLife<C extends object> {
     return isBare ? { fn: async () => true } : readinessOf(this.spec)
   }
 
+  /** As a start with these overrides sees it. Everything that a server is ever given comes by here. */
   config(over: Partial<C> = {}): C {
-    return mergeConfig<C>(this.spec.config, this.host.overridesFor(this.name), this.configured, over)
+    const config = mergeConfig<C>(this.spec.config, this.host.overridesFor(this.name), this.configured, over)
+    this.host.secrets.learn(config)
+    return config
   }
 
   launchKind(config: C): Launch {
@@ -131,13 +138,15 @@ export class ServerLife<C extends object> {
   }
 
   environment(context: ServerContext<C>, handover?: Handover): Record<string, string> {
-    return buildEnvironment(this.spec, context, {
+    const environment = buildEnvironment(this.spec, context, {
       marker: this.host.marker,
       handover: handover?.env ?? {},
       notifySocket: this.notify?.path,
       clockSkewMs: this.skewMs,
       start: this.starts,
     })
+    this.host.secrets.learn(environment)
+    return environment
   }
 
   /** A new state, unless the server has been started again since. */
@@ -215,6 +224,7 @@ export class ServerLife<C extends object> {
       dir: this.folders.dir,
       reportDir: writesReports(this.spec, this.program) ? this.folders.runDir : undefined,
       lines: this.logs.lines({ thisRunOnly: true }),
+      hide: this.hide,
     })
   }
 
@@ -229,8 +239,9 @@ export class ServerLife<C extends object> {
   }
 
   failure(code: StartFailureCode, message: string, context: ServerContext<C>, diagnostics?: Diagnostics): TestkitError {
-    const { rendered } = this.files
-    return startFailure(code, message, { state: this.state, context, rendered, log: this.logs.tail(40), diagnostics })
+    const { state, logs, files, host } = this
+    const seen = { state, context, rendered: files.rendered, secrets: host.secrets, log: logs.tail(40), diagnostics }
+    return startFailure(code, message, seen)
   }
 
   #probeTarget(sinceMonotonic: number | undefined): ProbeTarget {

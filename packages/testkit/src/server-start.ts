@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import { monotonicMs } from './clock.ts'
 import { copyDataFile } from './config/data-files.ts'
 import { describeExit } from './diagnostics/collect.ts'
-import { TestkitError, reasonOf } from './errors.ts'
+import { TestkitError, reasonOf, rewriteError } from './errors.ts'
 import { removeQuietly, writeFileAtomically } from './home.ts'
 import { checkStdioEntry } from './ports/listening-socket.ts'
 import { execPrefix } from './process/exec-prefix.ts'
@@ -53,7 +53,10 @@ async function tryUntilStarted<C extends object>(life: ServerLife<C>, run: Serve
       return await attempt(life, run)
     } catch (error) {
       await abandonAttempt(life, run)
-      const seen = { ports: life.listeners.ports, durationMs: monotonicMs() - startedAt, log: life.logs.tail(40) }
+      // A command, or the output of a tool, may have secrets in it.
+      rewriteError(error, life.hide)
+      const durationMs = monotonicMs() - startedAt
+      const seen = { ports: life.listeners.ports, durationMs, log: life.logs.tail(40), hide: life.hide }
       const again = run.attempts.note(error, seen)
       if (run.isCancelled || !again) throw run.attempts.finalError(error)
       life.enter(run, 'preparing')

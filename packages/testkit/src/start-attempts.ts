@@ -12,6 +12,16 @@ export interface FailedAttempt {
   readonly logTail: string
 }
 
+/** What was seen of a try that failed. */
+interface AttemptSeen {
+  readonly ports: Readonly<Record<string, number>>
+  readonly durationMs: number
+  /** The last lines, without secrets. */
+  readonly log: string
+  /** Takes the secrets out of a text. */
+  readonly hide: (text: string) => string
+}
+
 /**
  * The tries of one start, and which failures are worth another: a port clash, which a new port cures, and with
  * `retryOn: 'any'` every launch that failed. Never a wrong specification. Source: testkit.md A5.2.
@@ -35,14 +45,14 @@ export class StartAttempts {
    *
    * @returns whether to try again
    */
-  note(error: unknown, seen: { ports: Readonly<Record<string, number>>; durationMs: number; log: string }): boolean {
+  note(error: unknown, seen: AttemptSeen): boolean {
     const owners = foreignOwners(seen.ports)
     const clash = isClash(error, seen.log, owners)
     const text = reasonOf(error).split('\n')[0] ?? ''
     this.failed.push({
       ports: { ...seen.ports },
       durationMs: Math.round(seen.durationMs),
-      cause: clash ? `port clash: ${owners === '' ? text : owners}` : text,
+      cause: seen.hide(clash ? `port clash: ${owners === '' ? text : owners}` : text),
       clash,
       logTail: seen.log.split('\n').slice(-5).join('\n'),
     })

@@ -1,9 +1,8 @@
 import { describeFiles, type RenderedFiles } from './config/config-files.ts'
 import { describeExit, type Diagnostics } from './diagnostics/collect.ts'
-import { maskOutput } from './config/mask.ts'
+import type { KnownSecrets } from './config/known-secrets.ts'
 import { TestkitError } from './errors.ts'
 import type { ReadinessOutcome } from './readiness/wait-ready.ts'
-import { dictionaryOf } from './server-context.ts'
 import type { ExitInfo, ServerContext } from './spec.ts'
 
 export type StartFailureCode = 'TK_NOT_READY' | 'TK_START_FAILED' | 'TK_EXIT_CODE' | 'TK_UNEXPECTED_LAUNCH'
@@ -15,20 +14,20 @@ export function startFailure(
   seen: {
     state: string
     context: ServerContext<object>
+    secrets: KnownSecrets
     rendered: RenderedFiles
+    /** These two without secrets. */
     log: string
     diagnostics: Diagnostics | undefined
   },
 ): TestkitError {
-  const dictionary = dictionaryOf(seen.context)
-  const said = (text: string): string => maskOutput(text, [dictionary])
   const details = [
     `state: ${seen.state}; configuration in ${seen.context.etc}`,
-    describeFiles(seen.rendered, dictionary),
-    said(`--- last lines\n${seen.log}`),
-    ...(seen.diagnostics === undefined ? [] : [said(`--- diagnostics\n${seen.diagnostics.text}`)]),
+    describeFiles(seen.rendered, seen.secrets),
+    `--- last lines\n${seen.log}`,
+    ...(seen.diagnostics === undefined ? [] : [`--- diagnostics\n${seen.diagnostics.text}`]),
   ]
-  return new TestkitError(code, said(message), { details: details.join('\n') })
+  return new TestkitError(code, seen.secrets.hide(message), { details: details.join('\n') })
 }
 
 /** Not ready in time, or ended before. */

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { TestkitError } from '../errors.ts'
 import { removeQuietly, writeFileAtomically } from '../home.ts'
 import { pathInside } from '../inside.ts'
-import { maskSecrets } from './mask.ts'
+import type { KnownSecrets } from './known-secrets.ts'
 import { renderTemplate, type Dictionary } from './placeholders.ts'
 import { serialise, type ConfigStyle } from './serialise.ts'
 
@@ -49,10 +49,10 @@ export function writeConfigFiles(etc: string, rendered: RenderedFiles, previous:
 }
 
 /** All files under headings, secrets hidden: part of every failure of a start. */
-export function describeFiles(rendered: RenderedFiles, dictionary: Dictionary): string {
+export function describeFiles(rendered: RenderedFiles, secrets: KnownSecrets): string {
   const names = Object.keys(rendered)
   if (names.length === 0) return '(no configuration files)'
-  return names.map((name) => `--- ${name}\n${maskSecrets(rendered[name] ?? '', dictionary)}`).join('\n')
+  return names.map((name) => `--- ${name}\n${secrets.hideInFile(rendered[name] ?? '')}`).join('\n')
 }
 
 /** The text of a template file. Throws TK_DATA_FILE_MISSING. */

@@ -1,5 +1,3 @@
-import type { Dictionary } from './placeholders.ts'
-
 /** The names that testkit.md A3.1 calls secret. */
 const secretName = /pass|secret|token|key/i
 /**
@@ -10,13 +8,15 @@ const secretSection = /(?:pass(?:word|phrase|wd)?|secret|token|key)s?$/i
 const mask = '***'
 /** Shorter values are left to the rules by name: hiding every "1" of a text would hide the text. */
 const shortestSecret = 4
+/** What an environment writes for a switch: `USE_TOKENS=false`. Hiding it would hide every such word of a text. */
+const switchWord = /^(?:true|false|none|null)$/i
 
 /**
- * Hides secrets in configuration files: the values of dictionary entries whose key sounds secret, whatever stands after or
- * below such a key in the text itself, and what {@link maskOutput} hides. Source: testkit.md A3.1.
+ * Hides secrets in configuration files: whatever stands after or below a key that sounds secret, and what
+ * {@link maskOutput} hides. Source: testkit.md A3.1.
  */
-export function maskSecrets(text: string, dictionary: Dictionary): string {
-  return maskBlocks(maskOutput(text, [dictionary]))
+export function maskSecrets(text: string, secrets: Iterable<string> = []): string {
+  return maskBlocks(maskOutput(text, secrets))
     .replaceAll(
       /("[\w.-]*(?:pass(?:word|phrase|wd)?|secret|token|key)s?"\s*:\s*)(?:\[[^\]]*\]|\{[^}]*\})/gi,
       `$1"${mask}"`,
@@ -32,29 +32,29 @@ export function maskSecrets(text: string, dictionary: Dictionary): string {
 }
 
 /**
- * Hides secrets in what programs say and in how they were called: the values of dictionary entries whose key sounds secret,
- * passwords in URLs, and arguments such as `--token=…`. Other lines stay as they are, whatever words are in them.
+ * Hides secrets in what programs say and in how they were called: the given ones, and without knowing any: passwords in
+ * URLs, and arguments such as `--token=…`. Other lines stay as they are, whatever words are in them.
  */
-export function maskOutput(text: string, dictionaries: readonly Dictionary[]): string {
-  const secrets = [...new Set(dictionaries.flatMap((dictionary) => secretValues(dictionary)))]
+export function maskOutput(text: string, secrets: Iterable<string> = []): string {
   let masked = text
-  for (const secret of secrets.sort((a, b) => b.length - a.length)) masked = masked.replaceAll(secret, mask)
+  for (const secret of [...secrets].sort((a, b) => b.length - a.length)) masked = masked.replaceAll(secret, mask)
   return masked
     .replaceAll(/([a-z][a-z0-9+.-]{0,20}:\/\/[^\s:/@]*):[^\s/@]+@/gi, `$1:${mask}@`)
     .replaceAll(/((?:^|[ \t])-{0,2}[\w.-]*(?:pass|secret|token|key)[\w.-]*=)\S+/gim, `$1${mask}`)
     .replaceAll(/([ \t]--?[\w.-]*(?:pass|secret|token|key)[\w.-]*[ \t]+)(?!-)\S+/gim, `$1${mask}`)
 }
 
-/** Values under secret names, in all the forms in which they may stand in a text. */
-function secretValues(value: unknown, name = '', below = false): string[] {
+/** Values under secret names, at any depth, in all the forms in which they may stand in a text. */
+export function secretsIn(value: unknown, name = '', below = false): string[] {
   if (typeof value === 'string') return below || secretName.test(name) ? formsOf(value) : []
   if (typeof value !== 'object' || value === null) return []
   const section = below || secretSection.test(name)
-  return Object.entries(value).flatMap(([key, part]) => secretValues(part, key, section))
+  return Object.entries(value).flatMap(([key, part]) => secretsIn(part, key, section))
 }
 
 /** As it is, escaped in JSON, escaped in a URL, and line by line, as YAML writes a long one. */
 function formsOf(value: string): string[] {
+  if (switchWord.test(value)) return []
   const lines = value.includes('\n') ? value.split('\n').map((line) => line.trim()) : []
   const forms = [value, JSON.stringify(value).slice(1, -1), escapedForUrl(value), ...lines]
   return forms.filter((form) => form.length >= shortestSecret)

@@ -32,6 +32,8 @@ export interface DiagnosticsSubject {
   /** Where Node writes a report on SIGUSR2; undefined for other programs. */
   readonly reportDir: string | undefined
   readonly lines: readonly LogLine[]
+  /** Takes the secrets out of a text: what a server said and how it was called may have some. */
+  readonly hide: (text: string) => string
 }
 
 /** For everything together. */
@@ -46,9 +48,9 @@ export async function collectDiagnostics(subject: DiagnosticsSubject): Promise<D
   const note = async (name: string, look: () => string | undefined | Promise<string | undefined>): Promise<void> => {
     try {
       const said = await look()
-      if (said !== undefined && said !== '') findings[name] = said
+      if (said !== undefined && said !== '') findings[name] = subject.hide(said)
     } catch (error) {
-      findings[name] = `(not available: ${reasonOf(error)})`
+      findings[name] = subject.hide(`(not available: ${reasonOf(error)})`)
     }
   }
   const pid = subject.exit === undefined ? subject.pid : undefined

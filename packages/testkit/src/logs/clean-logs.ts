@@ -2,8 +2,13 @@ import { TestkitError } from '../errors.ts'
 import type { CleanLogs } from '../cluster-options.ts'
 import type { LogLine } from './log-line.ts'
 
-/** Refuses forbidden lines of servers, except allowed ones. Throws TK_DIRTY_LOGS quoting at most ten of them. */
-export function assertCleanLogs(lines: readonly LogLine[], rules: CleanLogs): void {
+/**
+ * Refuses forbidden lines of servers, except allowed ones.
+ *
+ * @param hide takes the secrets out of what is quoted
+ * @throws TestkitError TK_DIRTY_LOGS quoting at most ten of them
+ */
+export function assertCleanLogs(lines: readonly LogLine[], rules: CleanLogs, hide: (text: string) => string): void {
   const matches = (patterns: readonly RegExp[], text: string): boolean =>
     patterns.some((pattern) => new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, '')).test(text))
   const dirty = lines.filter(
@@ -11,9 +16,11 @@ export function assertCleanLogs(lines: readonly LogLine[], rules: CleanLogs): vo
   )
   if (dirty.length === 0) return
   throw new TestkitError('TK_DIRTY_LOGS', `${dirty.length} forbidden log lines`, {
-    details: dirty
-      .slice(0, 10)
-      .map((line) => `${line.server}/${line.stream} | ${line.text}`)
-      .join('\n'),
+    details: hide(
+      dirty
+        .slice(0, 10)
+        .map((line) => `${line.server}/${line.stream} | ${line.text}`)
+        .join('\n'),
+    ),
   })
 }

@@ -31,11 +31,14 @@ export class ServerLogs {
   readonly #files = new Map<Output, number>()
   readonly #tails: FileTail[] = []
   readonly #wakers = new Set<() => void>()
+  readonly #hide: (text: string) => string
   #run = 0
 
-  constructor(server: string, logDir: string, files: readonly LogSpec[]) {
+  /** @param hide takes the secrets out of what is quoted in messages */
+  constructor(server: string, logDir: string, files: readonly LogSpec[], hide: (text: string) => string) {
     this.#server = server
     this.#logDir = logDir
+    this.#hide = hide
     this.#splitters = {
       stdout: new LineSplitter((line) => this.#add('stdout', line)),
       stderr: new LineSplitter((line) => this.#add('stderr', line)),
@@ -127,13 +130,14 @@ export class ServerLogs {
     )
   }
 
-  /** The last lines of this run, for messages. */
+  /** The last lines of this run, for messages: without secrets. */
   tail(count: number): string {
-    return this.lines({ thisRunOnly: true })
+    const text = this.lines({ thisRunOnly: true })
       .filter((line) => line.stream !== 'harness')
       .slice(-count)
       .map((line) => `${line.stream} | ${line.text}`)
       .join('\n')
+    return this.#hide(text)
   }
 
   close(): void {

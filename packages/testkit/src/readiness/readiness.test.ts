@@ -254,7 +254,7 @@ describe('readiness and diagnostics (testkit.md A7, A8)', { timeout: 180_000 }, 
 
   test('output that is split anywhere is put together again', async () => {
     await withCluster([], async (cluster) => {
-      const logs = new ServerLogs('x', cluster.dir, [])
+      const logs = new ServerLogs('x', cluster.dir, [], (text) => text)
       logs.beginRun()
       for (const byte of Buffer.from('grüße\nzwei\nrest')) logs.write('stdout', Buffer.from([byte]))
       expect(logs.text('stdout')).toBe('grüße\nzwei\n')
