@@ -567,6 +567,32 @@ describe('a host that is not proved dead (goals, principles 1 and 2)', () => {
       expect.arrayContaining(['not proved dead', 'proved dead by simulated']),
     )
   })
+  test('proofs that are too old each time hold it like none, with pauses and an end', async () => {
+    await using lab = await RecoveryLab.open({
+      policy: { fenceValidityMs: 5000, lookAgainMs: 10_000, holdTimeoutMs: 60_000, attempts: 1 },
+    })
+    let looks = 0
+    const fence = lab.powerFence()
+    lab.fences = [
+      {
+        method: 'simulated',
+        cutOff: async (host, options) => {
+          looks += 1
+          const evidence = await fence.cutOff(host, options)
+          await lab.journal.clock.sleep(10_000, options)
+          return evidence
+        },
+      },
+    ]
+    const id = await lab.lose('host-001')
+    const { heldReason } = await lab.until(id, 'held')
+    expect(looks).toBe(2)
+    expect(heldReason).toContain('what it saw is')
+    await lab.untilNotification(id, 'failed')
+    expect((await lab.until(id, 'failed')).outcome).toContain('nobody proved host host-001 dead in time')
+    expect(looks).toBeLessThanOrEqual(4)
+    expect(lab.accepted()).toEqual([])
+  })
 })
 
 test('a recovery that is cancelled on the way leaves no move open', async () => {

@@ -21,6 +21,7 @@ export type Assertion = { readonly by: string; readonly reason: string; readonly
  * Obtains the certificate without which nothing of a host is restarted.
  *
  *   fencing ──seen dead──▶ certificate
+ *      ├──seen, but too long ago──▶ fencing, once without a pause
  *      └──nothing seen──▶ held ──a person asserts──▶ certificate
  *                           ├──a person asks to try again, or some time has passed──▶ fencing
  *                           └──nobody in time──▶ failed
@@ -39,6 +40,7 @@ export async function proveDead(
   const { policy, fencesFor } = tools
   let givenUpAt: number | undefined
   let told: string | undefined
+  let wasStale = false
   for (let round = 1; ; round += 1) {
     const place = `${key}/FenceHostTask/${round}`
     // The methods of a round stay those of the round, also when it is gone through again with others configured.
@@ -55,11 +57,14 @@ export async function proveDead(
       (given) => certify(given.host, given.reports, given),
     )
     if (verdict.certificate !== null) return verdict.certificate
-    if (verdict.stale) continue
     givenUpAt ??= now + policy.holdTimeoutMs
     if (now >= givenUpAt) {
       throw new HostNotProvenError(`nobody proved host ${host} dead in time (${verdict.missing})`)
     }
+    // Nobody was there to read what was seen, so it is looked at again at once; what is too old each time needs a pause.
+    const lookAtOnce = verdict.stale && !wasStale
+    wasStale = verdict.stale
+    if (lookAtOnce) continue
     if (verdict.missing !== told) await tellHeld(context, tools, { host, place, missing: verdict.missing })
     told = verdict.missing
     const signal = await context.waitForSignal(`${place}/held`, {

@@ -33,6 +33,7 @@ test.each([
   ['recovry.attempts=3', 'There is no option recovry. Did you mean recovery?'],
   ['zzz.yyy=3', 'There is no option zzz. docs/reference'],
   ['recovery.attempts=many', 'The option recovery.attempts is wrong: must be integer.'],
+  ['recovery.fence_validity_ms=999', 'The option recovery.fence_validity_ms is wrong: must be >= 1000.'],
   ['compute.driver=xen', 'The option compute.driver must be one of simulated, libvirt'],
   ['compute.libvirt_hosts=[{name="a"}]', 'The option compute.libvirt_hosts.0 is wrong: must have required'],
   [

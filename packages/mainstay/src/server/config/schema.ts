@@ -214,7 +214,7 @@ export const ConfigSchema = Type.Object(
         retry_after_ms: count('The pause before a failed recovery is tried once more.', DEFAULT_POLICY.retryAfterMs),
         attempts: count('How often a recovery is tried in all.', DEFAULT_POLICY.attempts, 1),
         fence_timeout_ms: count('How long one fence may take, proof included.', DEFAULT_POLICY.fenceTimeoutMs),
-        fence_validity_ms: count('How long a proof of death is acted upon.', DEFAULT_POLICY.fenceValidityMs),
+        fence_validity_ms: count('How long a proof of death is acted upon.', DEFAULT_POLICY.fenceValidityMs, 1000),
         hold_timeout_ms: count('How long a recovery waits for a person.', DEFAULT_POLICY.holdTimeoutMs),
         look_again_ms: count(
           'The first pause after which a held recovery tries by itself to prove its host dead; it doubles.',
