@@ -14,11 +14,28 @@ import { usePostgres } from './support/shared-postgres.ts'
 
 const PROGRAM = fileURLToPath(new URL('support/engine-process.ts', import.meta.url))
 const LEASE_MS = 1000
+const POLL_MS = 50
 const PATIENCE_MS = 20_000
 
+/** Far more than the poll or two that it takes, because a busy machine polls late; far less than anybody's patience. */
+const MOST_AFTER_LEASE_MS = 100 * POLL_MS
+
+/** Long enough that an engine has no reason of its own to ask whether it still leads. */
+const UNWATCHED_MS = 600_000
+
+interface EngineSettings {
+  /** Acts until the process gets SIGCONT. */
+  readonly heldStep?: number
+  readonly leaseMs?: number
+  readonly pollMs?: number
+}
+
 /** Starts an engine in a process of its own. */
-async function startEngine(url: string, effects: string): Promise<ManagedProcess> {
-  return await startProgram([process.execPath, PROGRAM, url, effects, String(LEASE_MS)])
+async function startEngine(
+  { url, effects }: { url: string; effects: string },
+  { heldStep = 0, leaseMs = LEASE_MS, pollMs = POLL_MS }: EngineSettings = {},
+): Promise<ManagedProcess> {
+  return await startProgram([process.execPath, PROGRAM, url, effects, ...[heldStep, leaseMs, pollMs].map(String)])
 }
 
 describe('several engines on one PostgreSQL', () => {
@@ -59,35 +76,62 @@ describe('several engines on one PostgreSQL', () => {
       .map((line) => line.split(' ')[0]!)
   }
 
-  test('one takes over from another that was killed, and nothing is done twice', async (ctx) => {
-    const { url, store, effects } = await setUp(ctx, 'killed')
-    await using first = await startEngine(url, effects)
-    await first.untilPrinted(/acting killed 3 /)
+  async function expectEachOnce(file: string): Promise<void> {
+    const effects = await effectsOf(file)
+    expect(effects).toHaveLength(10)
+    expect(new Set(effects).size).toBe(10)
+  }
+
+  test('one takes over from another that was killed, soon after its lease and not before, and nothing is done twice', async (ctx) => {
+    const { store, ...place } = await setUp(ctx, 'killed')
+    await using first = await startEngine(place, { heldStep: 3 })
+    await first.untilPrinted(/acting killed 3 fence 1/)
+    const { owner } = (await findWorkflow(store.read, 'killed'))!
+    await using second = await startEngine(place)
+    await second.untilPrinted(/ready /)
     await first.kill()
-    await using second = await startEngine(url, effects)
     await completed(store, 'killed')
-    expect(await effectsOf(effects)).toHaveLength(10)
-    expect(new Set(await effectsOf(effects)).size).toBe(10)
-    expect(second.printed()).toContain('fence 2')
+    await expectEachOnce(place.effects)
+    const engines = store.read.selectFrom('engines').select('lease_until')
+    const { lease_until: leaseUntil } = await engines.where('id', '=', owner).executeTakeFirstOrThrow()
+    const taken = (await workflowHistory(store.read, 'killed')).find(({ fence }) => fence === 2)!
+    expect(taken.at).toBeGreaterThan(leaseUntil)
+    expect(taken.at).toBeLessThan(leaseUntil + MOST_AFTER_LEASE_MS)
     await store.close()
   })
 
-  test('one that was paused for longer than its lease is refused when it wakes up', async (ctx) => {
-    const { url, store, effects } = await setUp(ctx, 'paused')
-    await using paused = await startEngine(url, effects)
-    await paused.untilPrinted(/acting paused 3 /)
+  test('one that was paused for longer than its lease lets go when it wakes up', async (ctx) => {
+    const { store, ...place } = await setUp(ctx, 'paused')
+    await using paused = await startEngine(place, { heldStep: 3 })
+    await paused.untilPrinted(/acting paused 3 fence 1/)
     await paused.server.pause()
-    await using other = await startEngine(url, effects)
+    await using other = await startEngine(place)
     await completed(store, 'paused')
     const before = await workflowHistory(store.read, 'paused')
     await paused.server.resume()
     await paused.untilPrinted(/lets go/)
     expect(await workflowHistory(store.read, 'paused')).toEqual(before)
-    const late = before.filter(({ fence, seq }) => fence === 1 && seq > before.find((entry) => entry.fence === 2)!.seq)
-    expect(late).toEqual([])
-    expect(new Set(await effectsOf(effects)).size).toBe(10)
-    expect(await effectsOf(effects)).toHaveLength(10)
+    await expectEachOnce(place.effects)
     expect(other.printed()).toContain('acting paused 10 fence 2')
+    await store.close()
+  })
+
+  test('one whose own clock did not show the pause is refused by the database, while another goes on', async (ctx) => {
+    const { store, ...place } = await setUp(ctx, 'unaware')
+    await using unaware = await startEngine(place, { heldStep: 3, leaseMs: UNWATCHED_MS, pollMs: UNWATCHED_MS })
+    await unaware.untilPrinted(/acting unaware 3 fence 1/)
+    await unaware.server.pause()
+    await store.write((queries) => queries.updateTable('engines').set({ lease_until: 0 }).execute())
+    await using other = await startEngine(place, { heldStep: 5 })
+    await other.untilPrinted(/acting unaware 5 fence 2/)
+    const before = await workflowHistory(store.read, 'unaware')
+    await unaware.server.resume()
+    await unaware.untilPrinted(/is owned by another engine/)
+    expect(await workflowHistory(store.read, 'unaware')).toEqual(before)
+    expect(unaware.printed()).not.toContain('acting unaware 4')
+    other.signal('SIGCONT')
+    await completed(store, 'unaware')
+    await expectEachOnce(place.effects)
     await store.close()
   })
 })
