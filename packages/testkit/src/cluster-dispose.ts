@@ -81,9 +81,8 @@ export async function disposeCluster(parts: Parts, options: DisposeOptions): Pro
   })
   for (const work of parts.onDispose.toReversed()) await step('own clean-up', work)
   await step('databases', () => parts.databases.close())
-  await step('disks', async () => {
-    for (const disk of parts.disks) await disk.undo()
-  })
+  // The last first: it may be mounted below another.
+  for (const disk of parts.disks.toReversed()) await step(`unmount ${disk.folder}`, () => disk.undo())
   await step('files', () => {
     for (const path of cluster.filesToDestroy) removeQuietly(path)
   })
@@ -121,9 +120,12 @@ async function withinBudget(name: string, ms: number, work: () => unknown): Prom
   }
 }
 
+/** Of every process that runs: the one that the test waited for in vain may well be ready and hang. */
 async function noteDiagnostics(cluster: Cluster): Promise<void> {
-  const running = cluster.servers.filter((server) => server.pid !== undefined && server.state !== 'ready')
-  for (const server of running) cluster.note(`diagnostics of ${server.name}:\n${(await server.diagnostics()).text}`)
+  const running = cluster.servers.filter((server) => server.pid !== undefined)
+  await Promise.all(
+    running.map(async (server) => cluster.note(`diagnostics of ${server.name}:\n${(await server.diagnostics()).text}`)),
+  )
 }
 
 /** Groups that may stop side by side: the last group of dependants first. */

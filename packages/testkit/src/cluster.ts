@@ -234,10 +234,14 @@ export class Cluster implements AsyncDisposable {
     return { heal: async () => (this.isClosed ? undefined : await heal()) }
   }
 
-  /** A small file system that can be filled, mounted on a folder of the cluster. Needs root; see {@link DiskLimit}. */
+  /**
+   * A small file system (default 1 MiB) that can be filled, mounted on a folder below the cluster's. Needs root; see
+   * {@link DiskLimit}. Throws TK_FAULT_UNSUPPORTED, TK_BAD_SPEC.
+   */
   async diskFull(folder: string, options: { sizeBytes?: number } = {}): Promise<DiskLimit> {
     this.assertOpen('faults')
-    const disk = await DiskLimit.mount(folder, { sizeBytes: options.sizeBytes ?? 1024 * 1024, reaper: this.#reaper })
+    const { sizeBytes = 1024 * 1024 } = options
+    const disk = await DiskLimit.mount(this.dir, folder, { sizeBytes, reaper: this.#reaper })
     this.#disks.push(disk)
     if (!this.isClosed) return disk
     await disk.undo()

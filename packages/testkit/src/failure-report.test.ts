@@ -1,7 +1,8 @@
 import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
 import { failureText, print, showsColours } from './failure-report.ts'
-import { script, withCluster } from './testing/fixture-server.ts'
+import { Cluster } from './cluster.ts'
+import { httpServer, script, withCluster } from './testing/fixture-server.ts'
 
 const ended = { failed: true, keptDir: '/kept/here', warnings: ['slow'] }
 
@@ -50,5 +51,15 @@ describe('what is told of a failing test (testkit.md A9)', () => {
       expect(written.join('')).toContain('\u001B[')
       expect(stripVTControlCharacters(written.join(''))).toBe(`${plain}\n`)
     })
+  })
+
+  test('diagnostics of all running servers are in it, also of those that were ready', async () => {
+    const servers = [httpServer(), httpServer({ name: 'other' }), script('', { launch: 'oneshot' })]
+    const cluster = await Cluster.create({ name: 'red', keep: 'never', servers })
+    await cluster.startAll()
+    const { timeline } = await cluster.dispose({ failed: true })
+    for (const name of ['api', 'other'])
+      expect(timeline).toMatch(new RegExp(`diagnostics of ${name}:\n[^]*\\[process\\] pid`))
+    expect(timeline).not.toContain('diagnostics of script:')
   })
 })

@@ -1,6 +1,8 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { TestkitError } from '../errors.ts'
 import { runProgram } from '../process/run.ts'
+import { StartAttempts } from '../start-attempts.ts'
 import { rejection, script, withCluster } from '../testing/fixture-server.ts'
 import { KnownSecrets } from './known-secrets.ts'
 
@@ -73,6 +75,13 @@ describe('secrets that were ever given to a server (testkit.md A3.1)', () => {
       expect(error).toMatchObject({ code: 'TK_DATABASE_FAILED', message: expect.stringContaining('user:***@host') })
       expect(inspect(error, { depth: 9 })).not.toContain('of-the-url')
     })
+  })
+
+  test('what a try is told with is hidden, whose command it ever was', () => {
+    const attempts = new StartAttempts('api', [], {})
+    const hide = (text: string): string => text.replaceAll(first, '***')
+    attempts.note(new TestkitError('TK_PORT_TAKEN', `run <${first}>`), { ports: {}, durationMs: 1, log: '', hide })
+    expect(attempts.failed[0]?.cause).toBe('port clash: run <***>')
   })
 
   test('an environment is given too', async () => {

@@ -1,7 +1,8 @@
-import { mkdirSync, statfsSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, realpathSync, statfsSync, writeFileSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
 import { TestkitError, systemCode } from '../errors.ts'
 import { removeQuietly } from '../home.ts'
+import { pathInside } from '../inside.ts'
 import { findExecutable } from '../process/executable.ts'
 import { runProgram } from '../process/run.ts'
 import { mountSource, ownMountsIn } from '../reaper/mounts.ts'
@@ -25,11 +26,23 @@ export class DiskLimit {
     return findExecutable('mount') === undefined ? 'mount not found: apt-get install mount' : undefined
   }
 
-  /** Throws TK_FAULT_UNSUPPORTED. */
-  static async mount(folder: string, options: { sizeBytes: number; reaper: ReaperClient }): Promise<DiskLimit> {
+  /**
+   * @param dir the cluster's folder
+   * @param given a folder below it, made when it is not there: what is mounted anywhere else hides files of others
+   * @throws TestkitError TK_FAULT_UNSUPPORTED, TK_BAD_SPEC
+   */
+  static async mount(
+    dir: string,
+    given: string,
+    options: { sizeBytes: number; reaper: ReaperClient },
+  ): Promise<DiskLimit> {
     const reason = DiskLimit.unavailable()
     if (reason !== undefined) throw new TestkitError('TK_FAULT_UNSUPPORTED', reason)
-    mkdirSync(folder, { recursive: true })
+    pathInside(dir, relative(dir, resolve(given)), 'small disk')
+    mkdirSync(given, { recursive: true })
+    // The system mounts on what a link leads to.
+    const folder = realpathSync(given)
+    pathInside(realpathSync(dir), relative(realpathSync(dir), folder), 'small disk')
     options.reaper.tell({ event: 'mount', path: folder })
     await runProgram(['mount', '-t', 'tmpfs', '-o', `size=${options.sizeBytes},mode=0711`, mountSource, folder])
     return new DiskLimit(folder, options.reaper)
