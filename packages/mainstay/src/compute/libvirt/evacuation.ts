@@ -19,6 +19,7 @@ import type { Inventory } from './inventory.ts'
 import { undefineGuest } from './inventory-keeper.ts'
 import { judgeClaim, type Claim, type ClaimVerdict } from './judge-claim.ts'
 import type { KeyedMutex } from './keyed-mutex.ts'
+import { leaveSource } from './leave-source.ts'
 import { byUuid, type CallBounds, type LibvirtHost } from './libvirt-host.ts'
 import { refusalsOf } from './refusals.ts'
 import { refuseWhileRunning } from './seen-running.ts'
@@ -57,7 +58,9 @@ export interface EvacuationRequest {
  *
  * An owner that was only paused may wake up in the middle of this. So a claim that is taken away is marked first, then the
  * definition is taken from its target, then the target is looked at; and whoever creates a guest defines it first, then
- * reads the mark, then creates. Whichever comes first, either the creation fails or the look shows the guest.
+ * reads the mark, then creates. Whichever comes first, either the creation fails or the look shows the guest. It is the same
+ * with the host that it leaves, for somebody may have been asked to start it there: the definition is taken from it, then it
+ * is looked at, then the guest is created elsewhere.
  *
  * Invariant: a guest is created on a host only while the inventory says that this host is its place.
  */
@@ -123,7 +126,6 @@ async function carryOn(
     // An hour may lie between the claim and this repeat: the host that was dead may be back, with the guest running on it.
     requireCertificate(certificate, move.source, services.clock.now())
     try {
-      await endElsewhere(services, target, { record, move }, bounds)
       await bringUp(services, target, { record, move }, bounds)
     } catch (error) {
       if (!(error instanceof InstanceRefusedError) && !(error instanceof InstanceStateError)) throw error
@@ -163,11 +165,12 @@ async function lookAtTarget(target: LibvirtHost, uuid: string, bounds: CallBound
 }
 
 async function bringUp(
-  { inventory }: EvacuationServices,
+  services: EvacuationServices,
   target: LibvirtHost,
   { record, move }: { record: GuestRecord; move: RecordedMove },
   bounds: CallBounds,
 ): Promise<void> {
+  const { inventory, hosts } = services
   const refusal = { guest: record, host: target.name }
   // What an earlier owner of this act was about to take back is wanted again.
   await inventory.change(record.uuid, (now) =>
@@ -178,6 +181,9 @@ async function bringUp(
     return await connection.defineXml(record.xml, options)
   })
   await refusalsOf({ ...refusal, what: 'defined' }, defining)
+  if (move.run) await leaveSource(services, { record, move }, bounds)
+  const others = [...hosts.values()].filter((each) => each !== target)
+  await refuseWhileRunning(record, others, bounds)
   if (!move.run) return
   const now = await inventory.find(record.uuid)
   const claim = now === undefined ? undefined : openMove(now)
@@ -224,30 +230,6 @@ async function withdraw(
   throw refusal
 }
 
-/**
- * Makes sure of the hosts that answer: the guest runs on none of them. Where its restart on the host that it leaves now was
- * never ended, nothing may be left there with which a paused owner of that act could start it.
- *
- * @throws InstanceStateError when it is seen running
- */
-async function endElsewhere(
-  { hosts, inventory }: EvacuationServices,
-  target: LibvirtHost,
-  { record, move }: { record: GuestRecord; move: RecordedMove },
-  bounds: CallBounds,
-): Promise<void> {
-  const moves = (await inventory.find(record.uuid))?.moves ?? []
-  const before = moves[moves.findIndex(({ key }) => key === move.key) - 1]
-  const source = hosts.get(move.source)
-  if (before?.done === false && source?.state === 'up') {
-    if ((await lookAtTarget(source, record.uuid, bounds)) === 'no-process') {
-      await undefineGuest(source, record.uuid, bounds)
-    }
-  }
-  const others = [...hosts.values()].filter((each) => each !== target)
-  await refuseWhileRunning(record, others, bounds)
-}
-
 async function noteArrival(
   { inventory, clock }: EvacuationServices,
   target: LibvirtHost,
@@ -261,7 +243,7 @@ async function noteArrival(
     const claim = now === undefined ? undefined : openMove(now)
     if (now === undefined || claim?.key !== move.key || !hasReached(claim, seen)) return undefined
     const state = move.run ? 'active' : 'stopped'
-    return { ...withMove(now, move.key, { done: true }), state, seenAt: clock.now() }
+    return { ...withMove(now, move.key, { done: true }), state, takenFrom: null, seenAt: clock.now() }
   })
 }
 

@@ -16,6 +16,7 @@ const RAN: GuestRecord = {
   moves: [],
   regardedAsError: false,
   fencedAt: null,
+  takenFrom: null,
   runAgain: null,
   ranAtHostCpuTimeMs: null,
   seenAt: 1,

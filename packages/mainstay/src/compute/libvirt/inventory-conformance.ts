@@ -25,6 +25,7 @@ function guest(uuid: string, change: Partial<GuestRecord> = {}): GuestRecord {
     moves: [],
     regardedAsError: false,
     fencedAt: null,
+    takenFrom: null,
     runAgain: null,
     ranAtHostCpuTimeMs: null,
     seenAt: 1,

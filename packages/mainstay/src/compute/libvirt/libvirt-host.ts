@@ -200,6 +200,7 @@ export class LibvirtHost {
   }
 
   async #welcome(connection: LibvirtConnection, listener: HostListener): Promise<void> {
+    this.#refused = false
     try {
       this.#node = await connection.getNodeInfo()
       this.#cpuTimeMs = await cpuTimeOf(connection)

@@ -33,6 +33,7 @@ const RECORD: GuestRecord = {
   moves: [],
   regardedAsError: false,
   fencedAt: null,
+  takenFrom: null,
   runAgain: null,
   ranAtHostCpuTimeMs: null,
   seenAt: 1,
