@@ -6,6 +6,7 @@ import { silentLogger } from '../../packages/mainstay/src/core/logging.ts'
 import { storeConformance } from '../../packages/mainstay/src/store/conformance.ts'
 import {
   PostgresStore,
+  type PostgresStoreOptions,
   StoreSchemaError,
   StoreUnavailableError,
   type Store,
@@ -16,7 +17,7 @@ import { usePostgres } from './support/shared-postgres.ts'
 /** On one server, for the tests that leave it running. */
 const database = usePostgres()
 
-function open(url: string, options: { workTimeoutMs?: number; connectTimeoutMs?: number } = {}): PostgresStore {
+function open(url: string, options: Partial<PostgresStoreOptions> = {}): PostgresStore {
   return PostgresStore.open({ url, clock: new SystemClock(), logger: silentLogger(), ...options })
 }
 
@@ -105,6 +106,46 @@ describe('PostgreSQL that goes away', () => {
     await expect(ids(store)).resolves.toEqual(['next'])
     await other.close()
     await store.close()
+  })
+})
+
+describe('PostgreSQL that falls silent on one connection', () => {
+  /** Asks something while the server's side of the connection is paused. */
+  type Ask = (store: Store, pause: () => void) => Promise<unknown>
+
+  const outside: Ask = async (store, pause) => {
+    pause()
+    return await ids(store)
+  }
+
+  const inside: Ask = async (store, pause) =>
+    await store.write(async (queries) => {
+      const engine = { id: 'half', lease_until: 0, started_at: 0 }
+      await queries.insertInto('engines').values(engine).execute()
+      pause()
+      await queries
+        .insertInto('engines')
+        .values({ ...engine, id: 'other half' })
+        .execute()
+    })
+
+  test.for([
+    ['outside of a transaction', outside],
+    ['in a transaction', inside],
+  ] as const)('costs who asks %s one statement: the next has another connection', async ([, ask], ctx) => {
+    const store = open(await database(ctx), { maxConnections: 1, statementTimeoutMs: 200 })
+    await store.migrate()
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(store.read)
+    const { pid } = rows[0]!
+    try {
+      const asking = ask(store, () => process.kill(pid, 'SIGSTOP'))
+      await expect(asking).rejects.toThrow(StoreUnavailableError)
+      await add(store, 'next')
+      await expect(ids(store)).resolves.toEqual(['next'])
+    } finally {
+      process.kill(pid, 'SIGCONT')
+      await store.close()
+    }
   })
 })
 

@@ -52,13 +52,7 @@ export function explainPostgresError(error: unknown, where: string): unknown {
   const code = errorCode(error) ?? ''
   const said = errorMessage(error)
   const options = { cause: error }
-  if (
-    CONNECTION_TROUBLE.has(code) ||
-    code.startsWith('08') ||
-    code.startsWith('57P') ||
-    code === '25P03' ||
-    isLostConnection(error)
-  ) {
+  if (isLostConnection(error)) {
     return new StoreUnavailableError(
       `PostgreSQL at ${where} does not answer (${said}). Check that it runs and that the address is right; work goes on by itself.`,
       options,
@@ -101,12 +95,20 @@ function takenValue(error: unknown): UniqueValue | null {
   return typeof table !== 'string' || columns === undefined ? null : { table, columns: columns.split(', ') }
 }
 
-/** The driver reports some lost connections by text alone. */
-function isLostConnection(error: unknown): boolean {
+/**
+ * Whether the error says that its connection is of no use any more. Takes what the driver threw, which reports some lost
+ * connections, and a server that has fallen silent, by text alone.
+ */
+export function isLostConnection(error: unknown): boolean {
+  const code = errorCode(error) ?? ''
   return (
-    error instanceof Error &&
-    /connection (terminated|timeout)|timeout exceeded when trying to connect|query read timeout|not queryable/i.test(
-      error.message,
-    )
+    CONNECTION_TROUBLE.has(code) ||
+    code.startsWith('08') ||
+    code.startsWith('57P') ||
+    code === '25P03' ||
+    (error instanceof Error &&
+      /connection (terminated|timeout)|timeout exceeded when trying to connect|query read timeout|not queryable/i.test(
+        error.message,
+      ))
   )
 }

@@ -1,7 +1,8 @@
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import type { Pool, PoolClient } from 'pg'
 
-import { explainPostgresError } from './explain-error.ts'
+import { StoreUnavailableError } from '../errors.ts'
+import { explainPostgresError, isLostConnection } from './explain-error.ts'
 import { StatementNames } from './statement-names.ts'
 
 /**
@@ -28,6 +29,8 @@ class GuardedClient implements PostgresPoolClient {
   readonly #where: string
   readonly #names: StatementNames
   #ended = false
+  /** Why the connection is of no use any more: whatever is sent on it would wait behind what was never answered. */
+  #lost: StoreUnavailableError | undefined
 
   constructor(client: PoolClient, { where, names }: { where: string; names: StatementNames }) {
     this.#client = client
@@ -38,6 +41,7 @@ class GuardedClient implements PostgresPoolClient {
   // The type that Kysely asks for has a second form for cursors, which are not used here.
   readonly query = (async <R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> => {
     if (this.#ended && sql !== 'rollback') throw new Error('This write has ended: its handle cannot be used any more.')
+    if (this.#lost !== undefined) throw this.#lost
     if (sql === 'commit' || sql === 'rollback') this.#ended = true
     try {
       // Without parameters it is a transaction's begin or end, or a migration: nothing to plan.
@@ -45,11 +49,13 @@ class GuardedClient implements PostgresPoolClient {
       const query = { text: sql, values: [...parameters], ...(name === undefined ? {} : { name }) }
       return (await this.#client.query(query)) as unknown as PostgresQueryResult<R>
     } catch (error) {
-      throw explainPostgresError(error, this.#where)
+      const explained = explainPostgresError(error, this.#where)
+      if (explained instanceof StoreUnavailableError && isLostConnection(error)) this.#lost = explained
+      throw explained
     }
   }) as PostgresPoolClient['query']
 
   release(destroy?: boolean): void {
-    this.#client.release(destroy)
+    this.#client.release(destroy === true || this.#lost !== undefined)
   }
 }
