@@ -15,6 +15,7 @@ import { KnownSecrets } from './config/known-secrets.ts'
 import { copyDataFile, type DataFile } from './config/data-files.ts'
 import { ClusterDatabases } from './database/cluster-databases.ts'
 import { guard } from './exit-guard.ts'
+import { disposeAndTell, print, shouldPrint } from './failure-report.ts'
 import { DiskLimit } from './faults/disk-full.ts'
 import { ProxyBoard } from './faults/proxy-board.ts'
 import type { TcpProxy } from './faults/tcp-proxy.ts'
@@ -315,8 +316,18 @@ export class Cluster implements AsyncDisposable {
     return await this.#closing
   }
 
+  /**
+   * The clean-up of `await using`, which does not tell why a block has ended: the test counts as failed when the last start
+   * of a server did. Then the folder is kept and the timeline is on stderr, as a runner's fixture would have it.
+   *
+   * @throws DisposeError
+   */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.dispose()
+    if (this.isClosed) return void (await this.dispose())
+    const failed = this.servers.some((server) => server.state === 'failed')
+    await disposeAndTell(this, failed, (ended) => {
+      if (shouldPrint(ended.failed)) print(this, ended)
+    })
   }
 
   /** Writes the timeline beside the servers' folders; returns the path. */

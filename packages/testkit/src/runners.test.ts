@@ -29,6 +29,14 @@ async function nodeTest(env: NodeJS.ProcessEnv): Promise<RunResult> {
   })
 }
 
+/** A program without a runner: its cluster's folder, and what it has told. */
+async function plain(how: string): Promise<{ dir: string; stderr: string }> {
+  const { stdout, stderr } = await runProgram([process.execPath, join(fixtures, 'plain.ts')], {
+    env: cleanEnvironment({ HOW: how }),
+  })
+  return { dir: stdout.trim(), stderr }
+}
+
 interface VitestRun extends RunResult {
   /** Outcomes of all tests of a title, in the order of the projects. */
   readonly outcomes: Readonly<Record<string, string>>
@@ -106,6 +114,20 @@ describe('test runners (testkit.md A13)', { timeout: 180_000 }, () => {
     const names = kept.map((dir) => basename(dir).replace(/-[0-9a-f]{8}$/, ''))
     expect(names.sort()).toEqual(['has-a-su-hat-fails-in-the-middle', 'has-a-subtest-that-fails'])
     expect(stdout + stderr).toContain('greeter/harness | ready after')
+  })
+
+  test('H-58 without a runner a start that failed is told, and keeps the folder', async () => {
+    const { dir, stderr } = await plain('fails')
+    expect(stderr).toMatch(/^--- testkit: timeline of all servers\n[^]*one\/stdout \| why\n[^]*refused: TK_EXIT_CODE/)
+    expect(stderr.trimEnd().split('\n').at(-1)).toBe(`--- testkit: kept in ${dir}`)
+    expect(existsSync(join(dir, 'timeline.log'))).toBe(true)
+    expect(existsSync(join(dir, 'one', 'etc'))).toBe(true)
+  })
+
+  test.each(['succeeds', 'fails at first', 'told'])('H-58 without a runner all is quiet when it %s', async (how) => {
+    const { dir, stderr } = await plain(how)
+    expect(stderr).toBe('')
+    expect(existsSync(dir)).toBe(false)
   })
 
   test('H-67 under node:test a disabled test is skipped, and so is a subtest', async () => {
