@@ -27,8 +27,8 @@ class Daemon {
     this.#server = createServer((socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
-      let unread = Buffer.alloc(0)
-      socket.on('data', (chunk) => {
+      let unread: Buffer = Buffer.alloc(0)
+      socket.on('data', (chunk: Buffer) => {
         unread = Buffer.concat([unread, chunk])
         while (unread.length >= WORD && unread.length >= unread.readUInt32BE(0)) {
           const call = unread.subarray(0, unread.readUInt32BE(0))
