@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
-import { systemCode } from '../errors.ts'
+import { reasonOf, systemCode } from '../errors.ts'
 import { LineSplitter } from './line-splitter.ts'
 
 const pollMs = 100
@@ -13,11 +13,15 @@ export class FileTail {
   readonly #splitter: LineSplitter
   readonly #timer: NodeJS.Timeout
   readonly #buffer = Buffer.alloc(64 * 1024)
+  readonly #onTrouble: (reason: string) => void
+  #isTroubleTold = false
   #open: { fd: number; inode: number; position: number } | undefined
   #closed = false
 
-  constructor(path: string, emit: (line: string) => void) {
+  /** @param onTrouble told once, why the file cannot be read; it is tried again all the same */
+  constructor(path: string, emit: (line: string) => void, onTrouble: (reason: string) => void) {
     this.#path = path
+    this.#onTrouble = onTrouble
     this.#splitter = new LineSplitter(emit)
     this.#timer = setInterval(() => this.poll(), pollMs)
     this.#timer.unref()
@@ -26,17 +30,14 @@ export class FileTail {
   /** Reads what is there now; called by the timer, and by whoever needs the newest lines. */
   poll(): void {
     if (this.#closed) return
-    this.#open ??= this.#openFile()
-    if (this.#open === undefined) return
-    this.#drain()
-    const current = statQuietly(this.#path)
-    if (current !== undefined && current.ino !== this.#open.inode) {
-      // Renamed since we read: what was written in between is still in the old file.
-      this.#drain()
-      closeSync(this.#open.fd)
-      this.#splitter.end()
-      this.#open = this.#openFile()
-      this.#drain()
+    try {
+      this.#read()
+    } catch (error) {
+      // Nobody could catch what the timer throws.
+      if (systemCode(error) === undefined) throw error
+      if (this.#isTroubleTold) return
+      this.#isTroubleTold = true
+      this.#onTrouble(reasonOf(error))
     }
   }
 
@@ -47,6 +48,22 @@ export class FileTail {
     if (this.#open !== undefined) closeSync(this.#open.fd)
     this.#open = undefined
     this.#closed = true
+  }
+
+  #read(): void {
+    this.#open ??= this.#openFile()
+    if (this.#open === undefined) return
+    this.#drain()
+    const current = statQuietly(this.#path)
+    if (current !== undefined && current.ino !== this.#open.inode) {
+      // Renamed since we read: what was written in between is still in the old file.
+      this.#drain()
+      closeSync(this.#open.fd)
+      this.#open = undefined
+      this.#splitter.end()
+      this.#open = this.#openFile()
+      this.#drain()
+    }
   }
 
   #openFile(): { fd: number; inode: number; position: number } | undefined {

@@ -1,9 +1,22 @@
-import { appendFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { monotonicMs, pollUntil } from '../clock.ts'
+import { homeDir, removeQuietly } from '../home.ts'
 import { httpServer, page, rejection, script, withCluster } from '../testing/fixture-server.ts'
 import { patientMs } from '../testing/patience.ts'
 import { FileTail } from './file-tail.ts'
@@ -95,7 +108,11 @@ describe('logs (testkit.md A9)', { timeout: 180_000 }, () => {
       expect(lines[0]?.at).toBe(Date.parse('2026-11-21T10:00:00.500Z'))
       const path = join(cluster.dir, 'own.log')
       const seen: string[] = []
-      const tail = new FileTail(path, (text) => seen.push(text))
+      const tail = new FileTail(
+        path,
+        (text) => seen.push(text),
+        (reason) => seen.push(reason),
+      )
       writeFileSync(path, 'first line\n')
       tail.poll()
       truncateSync(path)
@@ -108,6 +125,60 @@ describe('logs (testkit.md A9)', { timeout: 180_000 }, () => {
       expect(seen).toEqual(['first line', 'a', 'late', 'new'])
       tail.close()
     })
+  })
+
+  test('a full disk is told once, and what the server says is heard all the same', async (ctx) => {
+    ctx.skip(process.platform !== 'linux', 'there is no /dev/full')
+    const chatty = script("for (const line of ['one', 'two', 'three']) require('fs').writeSync(1, line + '\\n')", {
+      launch: 'oneshot',
+    })
+    await withCluster([chatty], async (cluster) => {
+      const server = cluster.get('script')
+      symlinkSync('/dev/full', join(server.folders.logDir, 'stdout.log'))
+      for (const _start of [1, 2]) expect((await server.start()).stdout).toBe('one\ntwo\nthree\n')
+      const told = server.logs().filter(({ text }) => text.startsWith('stdout.log is not complete: ENOSPC'))
+      expect(told).toMatchObject([{ stream: 'harness' }])
+    })
+  })
+
+  test('a log file that cannot be read is told once, and read when it can', async () => {
+    const server = script(idle, { logs: [{ name: 'app', path: 'app.log' }] })
+    await withCluster([server], async (cluster) => {
+      const { name, folders } = cluster.get('script')
+      const path = join(folders.logDir, 'app.log')
+      symlinkSync(path, path)
+      const texts = (): string[] => cluster.timeline().flatMap((entry) => (entry.server === name ? [entry.text] : []))
+      // Found by the timer, or by whoever looks before it.
+      for (let look = 0; look < 3; look++)
+        expect(texts()).toEqual([expect.stringContaining('log app cannot be read: ELOOP')])
+      unlinkSync(path)
+      writeFileSync(path, 'a line\n')
+      expect(texts()[1]).toBe('a line')
+    })
+  })
+
+  test('when the successor of a log file cannot be read, no other file is read in its place', async () => {
+    const folder = join(homeDir('own-tests'), `tail-${process.pid}`)
+    mkdirSync(folder)
+    const path = join(folder, 'app.log')
+    const said: string[] = []
+    const say = (text: string): number => said.push(text)
+    const tail = new FileTail(path, say, say)
+    writeFileSync(path, 'first\n')
+    tail.poll()
+    renameSync(path, `${path}.1`)
+    // There, but not to be opened.
+    const socket = createServer().listen(path)
+    await once(socket, 'listening')
+    tail.poll()
+    writeFileSync(join(folder, 'other'), 'the line of another file\n')
+    const other = openSync(join(folder, 'other'), 'r')
+    tail.poll()
+    tail.close()
+    expect(said).toEqual(['first', expect.stringContaining('ENXIO')])
+    closeSync(other)
+    socket.close()
+    removeQuietly(folder)
   })
 
   test('H-61 a forbidden line fails with the line quoted, an allowed one does not', async () => {

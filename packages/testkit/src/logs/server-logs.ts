@@ -1,7 +1,7 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { monotonicMs } from '../clock.ts'
-import { TestkitError } from '../errors.ts'
+import { TestkitError, reasonOf, systemCode } from '../errors.ts'
 import type { LogSpec } from '../spec.ts'
 import { FileTail } from './file-tail.ts'
 import { LineSplitter } from './line-splitter.ts'
@@ -29,6 +29,8 @@ export class ServerLogs {
   readonly #stores = new Map<string, LogStore>()
   readonly #splitters: Record<Output, LineSplitter>
   readonly #files = new Map<Output, number>()
+  /** Streams whose file lacks something. */
+  readonly #incomplete = new Set<Output>()
   readonly #tails: FileTail[] = []
   readonly #wakers = new Set<() => void>()
   readonly #hide: (text: string) => string
@@ -45,7 +47,8 @@ export class ServerLogs {
     }
     for (const file of files) {
       const path = isAbsolute(file.path) ? file.path : join(logDir, file.path)
-      this.#tails.push(new FileTail(path, (line) => this.#add(file.name, line, timestampOf(line, new Date()))))
+      const emit = (line: string): void => this.#add(file.name, line, timestampOf(line, new Date()))
+      this.#tails.push(new FileTail(path, emit, (reason) => this.note(`log ${file.name} cannot be read: ${reason}`)))
     }
   }
 
@@ -54,14 +57,9 @@ export class ServerLogs {
     this.#run += 1
   }
 
-  /** Bytes that the server wrote. They are in the file before anybody sees the line. */
+  /** Bytes that the server wrote. They are in the file before anybody sees the line, if the file can be written. */
   write(stream: Output, chunk: Buffer): void {
-    let fd = this.#files.get(stream)
-    if (fd === undefined) {
-      fd = openSync(join(this.#logDir, `${stream}.log`), 'a', 0o600)
-      this.#files.set(stream, fd)
-    }
-    writeSync(fd, chunk)
+    this.#writeFile(stream, chunk)
     this.#splitters[stream].write(chunk)
   }
 
@@ -145,6 +143,23 @@ export class ServerLogs {
     for (const tail of this.#tails) tail.close()
     for (const fd of this.#files.values()) closeSync(fd)
     this.#files.clear()
+  }
+
+  /** Called for what arrives by itself, so nobody could catch an error: a full disk is told in the timeline, once. */
+  #writeFile(stream: Output, chunk: Buffer): void {
+    try {
+      let fd = this.#files.get(stream)
+      if (fd === undefined) {
+        fd = openSync(join(this.#logDir, `${stream}.log`), 'a', 0o600)
+        this.#files.set(stream, fd)
+      }
+      writeFileSync(fd, chunk)
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+      if (this.#incomplete.has(stream)) return
+      this.#incomplete.add(stream)
+      this.note(`${stream}.log is not complete: ${reasonOf(error)}`)
+    }
   }
 
   #add(stream: string, text: string, at?: number): void {
