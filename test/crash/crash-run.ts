@@ -14,6 +14,7 @@ import { ServeProcess } from '../support/serve-process.ts'
 export interface CrashOutcome {
   readonly scenario: string
   readonly store: string
+  /** The crash point at which the server was to die; -1 for the run that is left undisturbed. */
   readonly point: number
   /** The notification's status in the end. */
   readonly status: string
@@ -23,8 +24,10 @@ export interface CrashOutcome {
   readonly double: readonly string[]
   /** What the event stream tells wrongly, or not at all, of the recovery. */
   readonly untold: readonly string[]
-  /** Whether the server really died at the point; without a point, whether it lived. */
-  readonly crashed: boolean
+  /** Whether the server died before it was asked to stop. */
+  readonly died: boolean
+  /** How many crash points it passed, the one at which it died included. */
+  readonly passed: number
 }
 
 export interface CrashStore {
@@ -34,6 +37,9 @@ export interface CrashStore {
 }
 
 const KILL_AT = new URL('kill-at.ts', import.meta.url).href
+
+/** Only a run that lives waits that long. */
+const LAST_POINTS_MS = 10_000
 
 const TERMINAL = new Set(['finished', 'failed', 'ignored'])
 
@@ -54,26 +60,24 @@ const FLEET = [
 /**
  * Brings a failure about, lets the server die at the given point, starts it again and looks at what became of it.
  *
- * @param point the crash point, or undefined to let it live and count the points
+ * @param point the crash point, 0 for the moment after the report, or undefined to let it live and count the points
  */
 export async function crashRun(
   scenario: Scenario,
   store: CrashStore,
   point: number | undefined,
-): Promise<{ outcome: CrashOutcome; points: number }> {
+): Promise<CrashOutcome> {
   const dataDir = await mkdtemp(join(tmpdir(), 'mainstay-crash-'))
   const crashLog = join(dataDir, 'points.log')
   const set = [...FLEET, ...(scenario.set ?? []), ...(await store.fresh())]
   try {
     const { failure, died } = await firstLife({ dataDir, set }, scenario, { crashLog, point })
     const status = await secondLife({ dataDir, set }, failure)
-    const points = existsSync(crashLog) ? readFileSync(crashLog, 'utf8').trimEnd().split('\n').length : 0
+    const passed = existsSync(crashLog) ? readFileSync(crashLog, 'utf8').trimEnd().split('\n').length : 0
     const { lost, double } = audit(dataDir, failure)
     const untold = await auditStream(dataDir, set, failure.notification)
-    const crashed = point === undefined ? !died : died
-    const found = { status, lost, double, untold, crashed }
-    const outcome = { scenario: scenario.name, store: store.name, point: point ?? -1, ...found }
-    return { outcome, points }
+    const found = { status, lost, double, untold, died, passed }
+    return { scenario: scenario.name, store: store.name, point: point ?? -1, ...found }
   } finally {
     await rm(dataDir, { recursive: true, force: true })
   }
@@ -98,7 +102,9 @@ async function firstLife(
   if (point === 0) await server.kill()
   await untilTerminalOrDead({ client, alive: () => server.alive }, failure.notification)
   // The last points come after the notification is terminal: give the process the moment that it needs to reach them.
-  if (point !== undefined) await Promise.race([server.ended(), new Promise((resolve) => setTimeout(resolve, 2000))])
+  if (point !== undefined) {
+    await Promise.race([server.ended(), new Promise((resolve) => setTimeout(resolve, LAST_POINTS_MS))])
+  }
   const died = !server.alive
   if (!died) await server.stop()
   return { failure, died }
