@@ -4,6 +4,7 @@ import { join, relative } from 'node:path'
 
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 
+import { SystemClock } from '../../packages/mainstay/src/core/clock.ts'
 import { runAgent, serve } from '../../packages/mainstay/src/server/index.ts'
 
 // It starts the whole program, on a machine that may be busy.
@@ -39,6 +40,7 @@ test('the tutorial shows the banner that the server prints', async () => {
   await writeFile(config, text.replace('/run/libvirt/libvirt-sock', socket))
   const running = await serve({
     signal: new AbortController().signal,
+    clock: new SystemClock(),
     config,
     env: {},
     set: ['log.level=silent'],
@@ -62,6 +64,7 @@ test('the tutorial shows the banner that the agent prints', async () => {
   await writeFile(config, '[metrics]\nlisten = 127.0.0.1:0\n')
   const running = await runAgent({
     signal: new AbortController().signal,
+    clock: new SystemClock(),
     config,
     env: {},
     set: [],

@@ -41,6 +41,7 @@ export const agent = buildCommand<Flags, [], CliContext>({
     const runAgent = await serverPart(this.loadServer, 'runAgent')
     const running = await runAgent({
       ...configurationOf(this, flags),
+      clock: this.clock,
       monitors,
       endpoint,
       spoolDir,

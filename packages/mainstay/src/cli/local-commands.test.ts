@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 
+import { SystemClock } from '../core/clock.ts'
 import type { CheckResult, Running, ServerModule } from './load-server.ts'
 import { runCommand } from './testing/run-command.ts'
 
@@ -22,12 +23,14 @@ describe('serve', () => {
   test('passes on what the flags say, prints the banner, and stops in good order when told to', async () => {
     const server = running()
     const stop = new AbortController()
+    const clock = new SystemClock()
     const asked: Parameters<ServerModule['serve']>[0][] = []
     const flags = ['--roles', 'api, engine', '--listen', '127.0.0.1:1', '--compute', 'simulated', '--sim-hosts', '3']
     const more = ['--sim-guests', '9', '--sim-seed', '7', '--insecure-no-auth', '--import-conf', 'masakari.conf']
     const served = runCommand(['serve', ...flags, ...more, ...CONFIGURATION], {
       env: { A: 'b' },
       signal: stop.signal,
+      clock,
       server: {
         serve: async (options) => {
           asked.push(options)
@@ -48,6 +51,7 @@ describe('serve', () => {
         dataDir: '/d',
         env: { A: 'b' },
         signal: stop.signal,
+        clock: expect.anything(),
         roles: ['api', 'engine'],
         listen: '127.0.0.1:1',
         compute: 'simulated',
@@ -57,6 +61,7 @@ describe('serve', () => {
         insecureNoAuth: true,
       },
     ])
+    expect(asked[0]?.clock).toBe(clock)
   })
 
   test('a server that ends by itself makes the command fail with its reason', async () => {
@@ -72,11 +77,13 @@ describe('serve', () => {
 })
 
 test('agent passes on what the flags and the environment say', async () => {
+  const clock = new SystemClock()
   const asked: Parameters<ServerModule['runAgent']>[0][] = []
   const flags = ['--monitors', 'instance,host', '--spool-dir', '/s', '--libvirt-socket', '/l', '--hostname', 'h1']
   const { code } = await runCommand(['agent', ...flags], {
     env: { MAINSTAY_ENDPOINT: 'http://h' },
     signal: AbortSignal.abort(),
+    clock,
     server: {
       runAgent: async (options) => {
         asked.push(options)
@@ -88,6 +95,7 @@ test('agent passes on what the flags and the environment say', async () => {
   expect(asked).toMatchObject([
     { monitors: ['instance', 'host'], endpoint: 'http://h', spoolDir: '/s', libvirtSocket: '/l', hostname: 'h1' },
   ])
+  expect(asked[0]?.clock).toBe(clock)
 })
 
 test('demo prints what the simulation tells', async () => {

@@ -1,13 +1,13 @@
 import process from 'node:process'
 
-import { SystemClock } from '../core/clock.ts'
 import { errorCode } from '../core/errors.ts'
 import { loadServer } from './load-server.ts'
+import { processClock } from './process-clock.ts'
 import { runCli } from './run.ts'
 import { Signals, type Signal } from './signals.ts'
 
 /** The program: what `bin/mainstay.mjs` loads once it runs on the right Node. */
-const clock = new SystemClock()
+const clock = processClock(process.env, (line) => void process.stderr.write(`mainstay: ${line}\n`))
 const signals = new Signals(process)
 const stop = new AbortController()
 /** The first one asks, the second one, whichever it is, ends the process as if nobody listened. */

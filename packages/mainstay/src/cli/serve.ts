@@ -66,6 +66,7 @@ export const serve = buildCommand<Flags, [], CliContext>({
     const work = await serverPart(this.loadServer, 'serve')
     const running = await work({
       ...configurationOf(this, flags),
+      clock: this.clock,
       roles,
       listen,
       compute,

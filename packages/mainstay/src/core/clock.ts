@@ -17,8 +17,15 @@ export interface Clock {
 
 /** The machine's own clock; in a browser the page's. */
 export class SystemClock implements Clock {
+  readonly #aheadMs: number
+
+  /** @param options how far its wall clock is ahead of the machine's, behind when negative: for tests */
+  constructor({ aheadMs = 0 }: { aheadMs?: number } = {}) {
+    this.#aheadMs = aheadMs
+  }
+
   now(): number {
-    return Date.now()
+    return Date.now() + this.#aheadMs
   }
 
   monotonic(): number {

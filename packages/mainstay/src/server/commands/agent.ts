@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { SystemClock } from '../../core/clock.ts'
+import type { Clock } from '../../core/clock.ts'
 import { InvalidInputError, errorMessage } from '../../core/errors.ts'
 import { SystemIds } from '../../core/ids.ts'
 import { createLogger } from '../../core/logging.ts'
@@ -21,6 +21,7 @@ import type { Running } from './running.ts'
 
 export interface AgentOptions extends ConfigurationOptions {
   readonly signal: AbortSignal
+  readonly clock: Clock
   readonly monitors?: readonly string[] | undefined
   readonly endpoint?: string | undefined
   readonly spoolDir?: string | undefined
@@ -43,7 +44,7 @@ export async function runAgent(options: AgentOptions): Promise<Running> {
   refuseServerOptions(options)
   const loaded = await asUsage(async () => await load(options))
   for (const warning of loaded.warnings) logger.warn(warning)
-  const services = { clock: new SystemClock(), ids: new SystemIds(), random: new SystemRandom(), logger }
+  const services = { clock: options.clock, ids: new SystemIds(), random: new SystemRandom(), logger }
   const agent = await asUsage(async () => await startAgent(names, loaded.options, services))
   const reload = (): void => {
     load(options).then(

@@ -1,3 +1,4 @@
+import type { Clock } from '../../core/clock.ts'
 import type { Config } from '../config/schema.ts'
 import { startServer } from '../start-server.ts'
 import { commandConfig, type ConfigurationOptions } from './command-config.ts'
@@ -5,6 +6,7 @@ import type { Running } from './running.ts'
 
 export interface ServeOptions extends ConfigurationOptions {
   readonly signal: AbortSignal
+  readonly clock: Clock
   readonly roles?: readonly string[] | undefined
   /** `HOST:PORT`. */
   readonly listen?: string | undefined
@@ -28,7 +30,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
       'compute.simulated_seed': options.simSeed,
     })
   }
-  const server = await startServer(await read(), { readAgain: read })
+  const server = await startServer(await read(), { clock: options.clock, readAgain: read })
   // A server has no end of its own: what fails in it is logged, retried or shown on /health/ready.
   const ended = new Promise<void>(() => {})
   const reload = async (): Promise<void> => await server.reload(await read())
