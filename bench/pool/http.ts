@@ -40,7 +40,8 @@ export async function acquireOverHttp(load: HttpLoad): Promise<HttpFigures> {
   }
   const providers = [{ name: 'sim', driver: 'simulated', simulated: { build_ms: 0 } }]
   const config = { log: { level: 'error' }, pool: { ...place, providers, groups: [group] } }
-  const server = cluster.add(serveSpec({ name: 'serve', roles: ['api', 'pool'], config }))
+  const dependsOn = redis === null ? [] : ['redis']
+  const server = cluster.add(serveSpec({ name: 'serve', roles: ['api', 'pool'], config, dependsOn }))
   await server.start()
   const client = createClient({ endpoint: server.url })
   await filled(client, load.vms)

@@ -203,7 +203,8 @@ describe('webhooks of a real server', { timeout: 180_000 }, () => {
         webhooks: { ...QUIET.events.webhooks, lease_ms: 2000 },
       },
     }
-    for (const name of ['one', 'two']) cluster.add(serveSpec({ name, roles: ['api', 'events'], config }))
+    const spec = { roles: ['api', 'events'], config, dependsOn: ['postgres', 'redis'] } as const
+    for (const name of ['one', 'two']) cluster.add(serveSpec({ name, ...spec }))
     await cluster.startAll()
     const [one, two] = [cluster.get('one'), cluster.get('two')]
     await using hook = await receiver()

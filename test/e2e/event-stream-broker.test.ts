@@ -142,7 +142,7 @@ class Nodes implements AsyncDisposable {
             },
           },
         }
-        cluster.add(serveSpec({ name: `${name}-node`, roles: ['api', 'events'], config }))
+        cluster.add(serveSpec({ name: `${name}-node`, roles: ['api', 'events'], config, dependsOn: ['redis'] }))
       }
       await cluster.startAll()
       await Promise.all(services.map(async (service) => await service.heard(prefix)))

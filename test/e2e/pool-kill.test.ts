@@ -128,7 +128,7 @@ describe('C3 C5 C6 C9 real processes', () => {
     await using observed = await observe(redis.port)
     const servers = ['a', 'b'].map((name) => {
       const config = { pool: poolConfig(redis.port), log: { level: 'error' } }
-      return cluster.add(serveSpec({ name, roles: ['api', 'pool'], env, config }))
+      return cluster.add(serveSpec({ name, roles: ['api', 'pool'], env, config, dependsOn: ['redis'] }))
     })
     for (const server of servers) await server.start()
     const endpoints = servers.map(({ url }) => url)

@@ -28,7 +28,8 @@ describe('C9 two real processes on one Redis', () => {
       },
     }
     const env = { FILE_CLOUD: cloud.directory, FILE_CLOUD_VOLUMES: '' }
-    const servers = ['a', 'b'].map((name) => cluster.add(serveSpec({ name, roles: ['api', 'pool'], env, config })))
+    const spec = { roles: ['api', 'pool'], env, config, dependsOn: ['redis'] } as const
+    const servers = ['a', 'b'].map((name) => cluster.add(serveSpec({ name, ...spec })))
     for (const server of servers) await server.start()
     const clients = servers.map(({ url }) => createClient({ endpoint: url }))
     const leaderOf = async (client: MainstayClient): Promise<string> =>

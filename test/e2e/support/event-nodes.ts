@@ -31,7 +31,7 @@ export class EventNodes implements AsyncDisposable {
       const events = { store: 'redis', redis_url: `redis://127.0.0.1:${redis.port}/0`, stream }
       const names = Array.from({ length: count }, (_, index) => `node-${index + 1}`)
       for (const name of names) {
-        cluster.add(serveSpec({ name, roles: ['api', 'events'], config: { ...SMALL, events } }))
+        cluster.add(serveSpec({ name, roles: ['api', 'events'], config: { ...SMALL, events }, dependsOn: ['redis'] }))
       }
       await cluster.startAll()
       return new EventNodes(

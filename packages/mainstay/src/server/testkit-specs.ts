@@ -1,16 +1,24 @@
 import { fileURLToPath } from 'node:url'
 
-import type { ServerSpec } from '@mainstay/testkit'
+import type { ServerSpec, StopPolicy } from '@mainstay/testkit'
 
+import { errorCode, InvalidInputError } from '../core/errors.ts'
 import { agentOptions } from '../monitors/index.ts'
 import { loadConfig } from './config/load.ts'
-import { startServer } from './start-server.ts'
+import { startServer, type RunningServer } from './start-server.ts'
 
 /** The program; its shim finds the right Node by itself. */
 const PROGRAM = fileURLToPath(new URL('../../bin/mainstay.mjs', import.meta.url))
 
 /** What a process does unless it is told. */
 const EVERYTHING = ['api', 'engine', 'pool', 'events'] as const
+
+/**
+ * A server of ours that has to be forced, or ends with another code than 0, fails the test (testkit.md A5.3). The first
+ * signal has longer than usual, because each part of the program may take 10 s to stop (`server.shutdown_grace_ms`);
+ * all of it stays within what the clean-up of a cluster has for one server.
+ */
+const STRICT_STOP: StopPolicy = { strict: true, graceMs: 11_000, killAfterMs: 13_000, deadlineMs: 15_000 }
 
 export interface ProgramOptions {
   /** Options of Node itself, before the program: `--import`, a module. Only for a process. */
@@ -32,18 +40,22 @@ export interface ServeSpecOptions extends ProgramOptions {
   readonly configFile?: string
   /** `section.key=value`, above everything else. */
   readonly set?: readonly string[]
-  /** A fixed port; default: any free one. */
+  /** Servers of the cluster that it uses: it is started after them and stopped before them. */
+  readonly dependsOn?: readonly string[]
+  /** A fixed port; default: any free one, and the same one after a restart where nobody has taken it meanwhile. */
   readonly port?: number
 }
 
 /**
- * `mainstay serve` for functional tests, as a process on an inherited socket or inside the test process.
+ * `mainstay serve` for functional tests, as a process on an inherited socket or inside the test process, with any of its
+ * roles. A stop that needs force, or an end with another code than 0, fails the test; who wants that writes
+ * `server.stop({ strict: false })`.
  *
  *   await using cluster = await Cluster.create({ servers: [serveSpec()] })
  *   await cluster.startAll()
  */
 export function serveSpec(options: ServeSpecOptions = {}): ServerSpec {
-  const { name = 'mainstay', roles = EVERYTHING, config = {}, configFile, set = [], env = {} } = options
+  const { name = 'mainstay', roles = EVERYTHING, config = {}, configFile, set = [], env = {}, dependsOn = [] } = options
   const sections = { ...config, server: { ...config['server'], roles } }
   return {
     name,
@@ -57,24 +69,38 @@ export function serveSpec(options: ServeSpecOptions = {}): ServerSpec {
       ...set.flatMap((assignment) => ['--set', assignment]),
     ],
     env,
-    inline: async ({ dataDir }) => {
+    inline: async ({ dataDir, port: before }) => {
       const written = configFile === undefined ? flat(sections) : {}
-      const own = { 'server.listen': '127.0.0.1:0', 'server.data_dir': options.dataDir ?? dataDir, 'log.level': 'warn' }
+      const own = { 'server.data_dir': options.dataDir ?? dataDir, 'log.level': 'warn' }
       const file = configFile === undefined ? {} : { file: configFile }
-      const server = await startServer(
-        await loadConfig({ ...file, set, overrides: unless(set, { ...own, ...written }) }),
-      )
+      const start = async (port: number): Promise<RunningServer> => {
+        const listen = { 'server.listen': `127.0.0.1:${port}` }
+        return await startServer(
+          await loadConfig({ ...file, set, overrides: unless(set, { ...listen, ...own, ...written }) }),
+        )
+      }
+      const server = await start(options.port ?? before).catch(async (error: unknown) => {
+        if (options.port !== undefined || !isTaken(error)) throw error
+        return await start(0)
+      })
       return { ports: { http: Number(new URL(server.url).port) }, close: async () => await server.stop() }
     },
     files: configFile === undefined ? [{ name: 'mainstay.toml', content: () => sections }] : [],
     listen: [{ name: 'http', handover: 'systemd', ...(options.port === undefined ? {} : { port: options.port }) }],
+    dependsOn,
     ready: { http: configFile === undefined && !roles.includes('api') ? '/health/live' : '/healthcheck' },
+    stop: STRICT_STOP,
     startTimeoutMs: 30_000,
   }
 }
 
 function program({ nodeArguments = [] }: ProgramOptions): string[] {
   return [process.execPath, ...nodeArguments, PROGRAM]
+}
+
+/** Whether somebody else has the port. */
+function isTaken(error: unknown): boolean {
+  return error instanceof InvalidInputError && errorCode(error.cause) === 'EADDRINUSE'
 }
 
 /** Options by their full names. */
@@ -109,6 +135,10 @@ export interface AgentSpecOptions extends ProgramOptions {
 /**
  * `mainstay agent` with the instance monitor, for functional tests. It is ready when it is healthy, which it also is
  * while libvirtd is away (monitors.md IM-3).
+ *
+ * It runs as a process only: an agent belongs to a host and not to a service, it takes the signals of its process
+ * (SIGHUP), and a test that needs its monitors alone starts them with `startAgent`. Its stop is as strict as that of
+ * {@link serveSpec}.
  */
 export function agentSpec(options: AgentSpecOptions): ServerSpec {
   const { name = 'agent', endpoint, libvirtSocket, hostname = agentOptions().hostname, config = {}, env = {} } = options
@@ -142,6 +172,7 @@ export function agentSpec(options: AgentSpecOptions): ServerSpec {
     ],
     listen: [{ name: 'health', handover: 'none' }],
     ready: { http: '/healthz' },
+    stop: STRICT_STOP,
     startTimeoutMs: 30_000,
     ...(typeof endpoint === 'string' ? {} : { dependsOn: [endpoint.server] }),
   }
