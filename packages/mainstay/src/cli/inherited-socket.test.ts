@@ -1,17 +1,15 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 
+import { Cluster, type ManagedServer } from '@mainstay/testkit'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+
+import { serveSpec } from '../server/testkit-specs.ts'
 
 // A whole server is started, which takes its time on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
-const PROGRAM = fileURLToPath(new URL('../../bin/mainstay.mjs', import.meta.url))
 const REQUEST_TIMEOUT_MS = 30_000
 
 let directory: string
@@ -31,40 +29,9 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-/** A socket that somebody listens on already, as a service manager's. */
-async function openSocket(): Promise<{ opened: Server; fd: number; port: number }> {
-  const opened = createServer()
-  await new Promise<void>((resolve) => opened.listen(0, '127.0.0.1', resolve))
-  const { fd } = (opened as unknown as { _handle: { fd: number } })._handle
-  return { opened, fd, port: (opened.address() as AddressInfo).port }
-}
-
-/** Starts `mainstay serve` with the socket as descriptor 3; `listenPid` is shell, where `$$` is the program's number. */
-function serve(fd: number, listenPid: string, nodeOptions: readonly string[]): ChildProcess {
-  const command = `export LISTEN_FDS=1 LISTEN_PID=${listenPid}; exec "$@"`
-  const flags = ['--listen', '127.0.0.1:0', '--data-dir', join(directory, 'data')]
-  const argv = [process.execPath, ...nodeOptions, PROGRAM, 'serve', ...flags]
-  return spawn('/bin/sh', ['-c', command, 'sh', ...argv], { stdio: ['ignore', 'pipe', 'inherit', fd] })
-}
-
-/** @returns what the server has printed once it says where it listens */
-async function untilReady(server: ChildProcess): Promise<string> {
-  let text = ''
-  const ready = Promise.withResolvers<void>()
-  // Read on to the end: a server whose reader went away ends.
-  server.stdout!.setEncoding('utf8').on('data', (chunk: string) => {
-    text += chunk
-    if (/127\.0\.0\.1:\d+/.test(text)) ready.resolve()
-  })
-  server.once('exit', () => ready.reject(new Error(`The server ended: ${text}`)))
-  await ready.promise
-  return text
-}
-
-async function end(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return
-  server.kill('SIGTERM')
-  await once(server, 'exit')
+function printed(server: ManagedServer): string {
+  const lines = server.logs().filter(({ stream }) => stream === 'stdout')
+  return lines.map(({ text }) => text).join('\n')
 }
 
 describe('the socket that a service manager has opened (ha-api 20.1)', () => {
@@ -72,29 +39,31 @@ describe('the socket that a service manager has opened (ha-api 20.1)', () => {
     ['by the Node that it was built for', false],
     ['by the pinned Node, to which an older one hands over', true],
   ])('is served %s', async (_, isOld) => {
-    const { opened, fd, port } = await openSocket()
-    const server = serve(fd, '$$', isOld ? ['--import', oldNode] : [])
-    try {
-      expect(await untilReady(server)).toContain(`127.0.0.1:${port}`)
-      opened.close()
-      const answer = await fetch(`http://127.0.0.1:${port}/health/live`, {
-        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-      })
-      expect(answer.status).toBe(200)
-    } finally {
-      opened.close()
-      await end(server)
-    }
+    // The kit is the service manager: the number that the server prints is that of the kit's socket.
+    const spec = serveSpec({ nodeArguments: isOld ? ['--import', oldNode] : [] })
+    await using cluster = await Cluster.create({ name: 'inherited', mode: 'process', servers: [spec] })
+    await cluster.startAll()
+    const server = cluster.get('mainstay')
+    expect(printed(server)).toContain(server.url)
+    const answer = await fetch(`${server.url}/health/live`, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) })
+    expect(answer.status).toBe(200)
   })
 
   test('is left alone when it was meant for another process', async () => {
-    const { opened, fd, port } = await openSocket()
-    const server = serve(fd, '1', ['--import', oldNode])
-    try {
-      expect(await untilReady(server)).not.toContain(`127.0.0.1:${port}`)
-    } finally {
-      opened.close()
-      await end(server)
-    }
+    const spec = serveSpec({
+      nodeArguments: ['--import', oldNode],
+      env: { LISTEN_FDS: '1', LISTEN_PID: '1' },
+      set: ['server.listen=127.0.0.1:0'],
+    })
+    await using cluster = await Cluster.create({ name: 'inherited', mode: 'process' })
+    const server = cluster.add({
+      ...spec,
+      // The socket is there all the same.
+      listen: [{ name: 'http', handover: { env: 'SOCKET_OF_ANOTHER' } }],
+      ready: { log: /127\.0\.0\.1:\d+/ },
+    })
+    await server.start()
+    expect(printed(server)).toMatch(/serves http:\/\/127\.0\.0\.1:\d+/)
+    expect(printed(server)).not.toContain(server.url)
   })
 })

@@ -1,4 +1,3 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { Agent, request, type ClientRequest, type IncomingMessage } from 'node:http'
@@ -6,12 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+import { Cluster } from '@mainstay/testkit'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 
 // A whole server is started, which takes its time on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const PROGRAM = fileURLToPath(new URL('../../bin/mainstay.mjs', import.meta.url))
+
+const PATIENCE_MS = 30_000
 
 /** What a server prints once it serves. */
 const READY = /http:\/\/127\.0\.0\.1:\d+/
@@ -26,7 +28,7 @@ beforeAll(async () => {
   await writeFile(
     oldNode,
     "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })\n" +
-      "process.on('SIGTERM', () => process.stderr.write('The launcher heard SIGTERM.'))\n",
+      "process.on('SIGTERM', () => process.stderr.write('The launcher heard SIGTERM.\\n'))\n",
   )
 })
 
@@ -35,38 +37,45 @@ afterAll(async () => {
 })
 
 interface Launched {
-  readonly launcher: ChildProcess
   /** Waits for words, and returns all that was printed. */
   readonly printed: (pattern: RegExp) => Promise<string>
+  /** Sends a signal to the launcher alone. */
+  readonly signal: (signal: NodeJS.Signals) => void
   /** Sends a signal to the launcher and to what it started, as a terminal does at Ctrl-C. */
   readonly signalGroup: (signal: NodeJS.Signals) => void
+  /** How the launcher has ended. */
+  readonly ended: () => Promise<[code: number | null, signal: NodeJS.Signals | null]>
 }
 
 /** Starts the program on an older Node, in a process group of its own, and waits for words that it prints. */
 async function launch(args: readonly string[], ready: RegExp): Promise<Launched> {
-  const launcher = spawn(process.execPath, ['--import', oldNode, PROGRAM, ...args], {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+  const cluster = await Cluster.create({ name: 'launcher' })
+  onTestFinished(async () => void (await cluster.dispose()))
+  const launcher = cluster.add({
+    name: 'launcher',
+    command: () => [process.execPath, '--import', oldNode, PROGRAM, ...args],
+    ready: { log: ready },
+    startTimeoutMs: PATIENCE_MS,
   })
-  const { pid } = launcher
-  if (pid === undefined) throw new Error('The launcher did not start.')
-  const signalGroup = (signal: NodeJS.Signals): void => void process.kill(-pid, signal)
-  onTestFinished(async () => {
-    if (launcher.exitCode !== null || launcher.signalCode !== null) return
-    signalGroup('SIGKILL')
-    await once(launcher, 'exit')
-  })
-  let text = ''
-  // Read on to the end: a program whose reader went away ends.
-  for (const stream of [launcher.stdout, launcher.stderr]) {
-    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-  }
+  await launcher.start()
+  const pid = launcher.pid!
+  const text = (): string =>
+    launcher
+      .logs()
+      .filter(({ stream }) => stream !== 'harness')
+      .map((line) => line.text)
+      .join('\n')
   const printed = async (pattern: RegExp): Promise<string> => {
-    await expect.poll(() => text, { timeout: 30_000 }).toMatch(pattern)
-    return text
+    await expect.poll(text, { timeout: PATIENCE_MS }).toMatch(pattern)
+    return text()
   }
-  await printed(ready)
-  return { launcher, printed, signalGroup }
+  const signal = (name: NodeJS.Signals): void => void process.kill(pid, name)
+  const signalGroup = (name: NodeJS.Signals): void => void process.kill(-pid, name)
+  const ended: Launched['ended'] = async () => {
+    const exit = await launcher.exit
+    return [exit.code, exit.signal]
+  }
+  return { printed, signal, signalGroup, ended }
 }
 
 function serveArgs(): string[] {
@@ -90,54 +99,54 @@ async function beginRequest(url: string): Promise<ClientRequest> {
 
 async function untilRefused(url: string): Promise<void> {
   const look = (): Promise<string> => fetch(`${url}/healthcheck`).then(String, () => 'refused')
-  await expect.poll(look, { timeout: 30_000 }).toBe('refused')
+  await expect.poll(look, { timeout: PATIENCE_MS }).toBe('refused')
 }
 
 describe('a signal to the process group, on an older Node (ha-api 20.2)', () => {
   test('SIGINT, as by Ctrl-C, lets an agent stop in good order', async () => {
     const paths = ['--data-dir', join(directory, 'agent'), '--libvirt-socket', join(directory, 'none.sock')]
-    const { launcher, signalGroup } = await launch(
+    const { ended, signalGroup } = await launch(
       ['agent', '--monitors', 'instance', '--endpoint', 'http://127.0.0.1:9', '--hostname', 'h', ...paths],
       /Cannot connect to libvirt/,
     )
     signalGroup('SIGINT')
-    expect(await once(launcher, 'exit')).toEqual([0, null])
+    expect(await ended()).toEqual([0, null])
   })
 
   test('SIGTERM, as by a service manager, lets a server answer what runs', async () => {
-    const { launcher, signalGroup, printed } = await launch(serveArgs(), READY)
+    const { ended, signal, signalGroup, printed } = await launch(serveArgs(), READY)
     const url = READY.exec(await printed(READY))![0]
     const sending = await beginRequest(url)
     const answered = once(sending, 'response') as Promise<[IncomingMessage]>
     // The launcher hears of it when the server has taken it in already.
-    launcher.kill('SIGSTOP')
+    signal('SIGSTOP')
     signalGroup('SIGTERM')
     await Promise.race([untilRefused(url), answered])
-    launcher.kill('SIGCONT')
+    signal('SIGCONT')
     await Promise.race([printed(/The launcher heard SIGTERM/), answered])
     sending.end('{}')
     const [answer] = await answered
     answer.resume()
     expect(answer.statusCode).toBe(400)
-    expect(await once(launcher, 'exit')).toEqual([0, null])
+    expect(await ended()).toEqual([0, null])
   })
 
   test('a second SIGTERM does not wait for what runs', async () => {
-    const { launcher, signalGroup, printed } = await launch(serveArgs(), READY)
+    const { ended, signalGroup, printed } = await launch(serveArgs(), READY)
     const url = READY.exec(await printed(READY))![0]
     const sending = await beginRequest(url)
     const broken = once(sending, 'error')
     signalGroup('SIGTERM')
     await untilRefused(url)
     signalGroup('SIGTERM')
-    expect(await once(launcher, 'exit')).toEqual([null, 'SIGTERM'])
+    expect(await ended()).toEqual([null, 'SIGTERM'])
     expect(await broken).toMatchObject([{ code: 'ECONNRESET' }])
   })
 
-  test.each(['SIGTERM', 'SIGINT'] as const)('%s to the launcher alone is handed on', async (signal) => {
-    const { launcher } = await launch(serveArgs(), READY)
-    launcher.kill(signal)
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s to the launcher alone is handed on', async (name) => {
+    const { ended, signal } = await launch(serveArgs(), READY)
+    signal(name)
     // SIGINT ends a server at once.
-    expect(await once(launcher, 'exit')).toEqual(signal === 'SIGTERM' ? [0, null] : [null, 'SIGINT'])
+    expect(await ended()).toEqual(name === 'SIGTERM' ? [0, null] : [null, 'SIGINT'])
   })
 })

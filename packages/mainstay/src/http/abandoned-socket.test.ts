@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import { Cluster } from '@mainstay/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 import { SystemClock } from '../core/clock.ts'
@@ -15,7 +14,7 @@ import { listenOn, stopServing } from './listen.ts'
 const clock = new SystemClock()
 const LISTENING = `
   const { createServer } = await import('node:net')
-  createServer().listen(process.argv[1], () => process.stdout.write('ready'))
+  createServer().listen(process.argv[1])
 `
 
 let directory: string
@@ -36,12 +35,15 @@ function app(): HttpApp {
 
 describe('the file of a Unix socket that is there already', () => {
   test('is replaced when its process is gone', async () => {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', LISTENING, path], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+    await using cluster = await Cluster.create({ name: 'abandoned' })
+    const listener = cluster.add({
+      name: 'listener',
+      command: () => [process.execPath, '--input-type=module', '-e', LISTENING, path],
+      ready: { unix: path },
+      startTimeoutMs: 30_000,
     })
-    await once(child.stdout, 'data')
-    child.kill('SIGKILL')
-    await once(child, 'exit')
+    await listener.start()
+    await listener.kill()
     const server = app()
     expect(await listenOn(server, { path })).toBe(`unix:${path}`)
     await stopServing(server, { clock, timeoutMs: 1000 })

@@ -1,12 +1,12 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { Agent, request as httpRequest } from 'node:http'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
-import { connect, createServer as createNetServer, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import { Cluster } from '@mainstay/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { runCommand } from '../core/child-process.ts'
@@ -29,7 +29,7 @@ import { currentContext } from '../core/context.ts'
 const clock = new SystemClock()
 const LOCAL = { host: '127.0.0.1', port: 0 }
 
-/** A process that serves the socket it was started with until its input ends. */
+/** A process that serves the socket it was started with until it is told to stop. */
 const INHERITING = `
   const here = 'file://' + process.cwd() + '/'
   const { createHttpApp } = await import(here + 'app.ts')
@@ -40,9 +40,8 @@ const INHERITING = `
   const clock = new SystemClock()
   const app = createHttpApp({ clock, ids: new SystemIds(), metrics: new Metrics() })
   app.get('/', async () => 'inherited')
-  await listenOn(app, inheritedSocket({ LISTEN_FDS: '1', LISTEN_PID: String(process.pid) }, process.pid))
-  process.stdout.write('ready')
-  process.stdin.resume().on('end', () => stopServing(app, { clock, timeoutMs: 1000 }))
+  await listenOn(app, inheritedSocket(process.env, process.pid))
+  process.once('SIGTERM', () => stopServing(app, { clock, timeoutMs: 1000 }))
 `
 
 interface Running extends AsyncDisposable {
@@ -248,24 +247,18 @@ describe('start and stop (ha-api 20.1, 20.2)', () => {
   })
 
   test('a socket that was opened by somebody else is served', async () => {
-    const opened = createNetServer()
-    await new Promise<void>((resolve) => opened.listen(0, '127.0.0.1', resolve))
-    const address = opened.address()
-    if (address === null || typeof address === 'string') throw new Error('no port')
-    const { fd } = (opened as unknown as { _handle: { fd: number } })._handle
-    const child = spawn(process.execPath, ['--input-type=module', '-e', INHERITING], {
+    await using cluster = await Cluster.create({ name: 'inheriting' })
+    const server = cluster.add({
+      name: 'inheriting',
+      command: () => [process.execPath, '--input-type=module', '-e', INHERITING],
       cwd: import.meta.dirname,
-      stdio: ['pipe', 'pipe', 'inherit', fd],
+      listen: [{ name: 'http', handover: 'systemd' }],
+      ready: { http: '/' },
+      startTimeoutMs: 30_000,
     })
-    try {
-      await once(child.stdout!, 'data')
-      opened.close()
-      expect((await get(address.port, '/')).text).toBe('inherited')
-    } finally {
-      child.stdin!.end()
-      await once(child, 'exit')
-    }
-    expect(child.exitCode).toBe(0)
+    await server.start()
+    expect((await get(server.port, '/')).text).toBe('inherited')
+    expect(await server.stop()).toMatchObject({ code: 0 })
   })
 
   test.each([
