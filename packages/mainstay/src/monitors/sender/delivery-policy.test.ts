@@ -22,7 +22,7 @@ describe('what follows from an answer (monitors 2.3)', () => {
     [200, { kind: 'done', as: 'delivered' }],
     [202, { kind: 'done', as: 'delivered' }],
     [204, { kind: 'done', as: 'delivered' }],
-    [409, { kind: 'done', as: 'duplicate' }],
+    [409, { kind: 'done', as: 'duplicate', because: '409 so' }],
     [400, { kind: 'dead-letter', because: '400 so' }],
     [413, { kind: 'dead-letter', because: '413 so' }],
     [422, { kind: 'dead-letter', because: '422 so' }],

@@ -14,7 +14,9 @@ export type DeliveryOutcome =
   | { readonly kind: 'unreachable'; readonly text: string }
 
 export type DeliveryDecision =
-  | { readonly kind: 'done'; readonly as: 'delivered' | 'duplicate' }
+  | { readonly kind: 'done'; readonly as: 'delivered' }
+  /** Nothing comes of it: the API takes it for a repetition, or its host is on maintenance. */
+  | { readonly kind: 'done'; readonly as: 'duplicate'; readonly because: string }
   | { readonly kind: 'retry'; readonly afterMs: number; readonly asked: boolean; readonly because: string }
   | { readonly kind: 'dead-letter'; readonly because: string }
   | { readonly kind: 'reauthenticate' }
@@ -55,7 +57,7 @@ export function decideDelivery(
   const { status, text, retryAfterMs } = outcome
   const because = `${status} ${text}`.trim()
   if (status >= 200 && status < 300) return { kind: 'done', as: 'delivered' }
-  if (status === 409) return { kind: 'done', as: 'duplicate' }
+  if (status === 409) return { kind: 'done', as: 'duplicate', because }
   if (REFUSED_FOR_GOOD.has(status)) return { kind: 'dead-letter', because }
   if (status === 401 && !situation.reauthenticated) return { kind: 'reauthenticate' }
   return tryAgain(because, MAY_ASK_FOR_A_PAUSE.has(status) ? retryAfterMs : undefined, situation, policy)

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../core/clock.ts'
 import { ShutdownError } from '../../core/errors.ts'
 import { SystemIds } from '../../core/ids.ts'
-import { silentLogger } from '../../core/logging.ts'
+import { createLogger, silentLogger } from '../../core/logging.ts'
 import { Metrics } from '../../core/metrics.ts'
 import { SeededRandom } from '../../core/random.ts'
 import { TaskGroup } from '../../core/task-group.ts'
@@ -76,8 +76,8 @@ beforeEach(() => {
 
 async function start(
   changed: Partial<SenderOptions> = {},
+  logger = silentLogger(),
 ): Promise<{ sender: Sender; spool: Spool; metrics: Metrics }> {
-  const logger = silentLogger()
   const metrics = new Metrics()
   const spool = await Spool.open({ directory, clock, ids: new SystemIds(), logger })
   const sender = new Sender({
@@ -191,9 +191,11 @@ describe('the sender', () => {
     expect(await metrics.text()).toContain('mainstay_dead_letters_total 1')
   })
 
-  test('409 is the end of it', async () => {
-    receiver.answer = async () => status(409)
-    const { sender, spool, metrics } = await start()
+  test('409 is the end of it, and a warning: the failure may be a second one', async () => {
+    receiver.answer = async () => ({ ...status(409), text: 'received already' })
+    const lines: string[] = []
+    const destination = { write: (line: string) => void lines.push(line) }
+    const { sender, spool, metrics } = await start({}, createLogger({ format: 'json', destination }))
     await sender.accept(vm('u'))
     await clock.advance(60 * MINUTE_MS)
     expect(receiver.attempts).toHaveLength(1)
@@ -201,6 +203,9 @@ describe('the sender', () => {
     expect(await metrics.text()).toContain(
       'mainstay_notifications_total{type="VM",event="LIFECYCLE",result="duplicate"} 1',
     )
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { level: 40, subject: 'vm:u', answer: '409 received already', msg: expect.stringContaining('180 s') },
+    ])
   })
 
   test('gives up after spool_ttl', async () => {

@@ -30,6 +30,12 @@ export interface SenderDeps {
   readonly options: () => SenderOptions
 }
 
+/** A second failure may look like a repetition of the first, so a person has to see that nothing is done about it. */
+const NO_RECOVERY =
+  'The API takes this notification for a repetition, or its host is on maintenance: no recovery follows from it. If one is ' +
+  'needed nevertheless, take the host off maintenance and report the failure again with "mainstay notification create", ' +
+  '180 s (ha.duplicate_interval_ms) after the last report at the earliest.'
+
 /** How the last attempts went, for the health page. */
 export interface SenderStatus {
   /** Undefined before the first attempt. */
@@ -177,10 +183,12 @@ export class Sender implements ReportSink {
   async #follow(record: SpoolRecord, decision: DeliveryDecision): Promise<void> {
     const { spool, logger, metrics, clock } = this.#deps
     const { id, subject } = record
+    const { payload } = record.report
     switch (decision.kind) {
       case 'done':
         metrics.settled(record, decision.as, clock.now() - record.firstSeenMs)
-        logger.info({ id, subject, payload: record.report.payload }, `Notification ${decision.as}`)
+        if (decision.as === 'delivered') logger.info({ id, subject, payload }, 'Notification delivered')
+        else logger.warn({ id, subject, payload, answer: decision.because }, NO_RECOVERY)
         return await spool.settle(record)
       case 'dead-letter': {
         logger.error({ id, subject, reason: decision.because }, 'Notification given up')
