@@ -1,5 +1,6 @@
 import { readTemplate, renderFiles, writeConfigFiles, type RenderedFiles } from './config/config-files.ts'
 import { TestkitError } from './errors.ts'
+import { giveToUser } from './give-to-user.ts'
 import { dictionaryOf } from './server-context.ts'
 import type { ServerContext, ServerSpec } from './spec.ts'
 
@@ -22,11 +23,12 @@ export class ServerFiles<C extends object> {
     this.#render(context)
   }
 
-  /** Renders and writes; returns the names. */
+  /** Renders and writes, the last that is done before the server runs; returns the names. */
   write(context: ServerContext<C>): string[] {
     const rendered = this.#render(context)
     writeConfigFiles(context.etc, rendered, this.#rendered)
     this.#rendered = rendered
+    if (this.#spec.user !== undefined) giveToUser(this.#spec.user, context)
     return Object.keys(rendered)
   }
 

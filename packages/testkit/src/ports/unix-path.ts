@@ -1,4 +1,4 @@
-import { mkdtempSync, symlinkSync } from 'node:fs'
+import { chmodSync, mkdtempSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, basename, join } from 'node:path'
 
@@ -12,6 +12,8 @@ const longestPath = 102
 export function shortSocketPath(wanted: string): { path: string; remove: string | undefined } {
   if (Buffer.byteLength(wanted) <= longestPath) return { path: wanted, remove: undefined }
   const folder = mkdtempSync(join(tmpdir(), 'mtk-'))
+  // Passable, as the folders that it leads to: a server may run as another user.
+  chmodSync(folder, 0o711)
   symlinkSync(dirname(wanted), join(folder, 'd'))
   return { path: join(folder, 'd', basename(wanted)), remove: folder }
 }

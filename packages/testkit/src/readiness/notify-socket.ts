@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { chmodSync, existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { pollUntil } from '../clock.ts'
 import { TestkitError } from '../errors.ts'
@@ -68,6 +68,8 @@ export class NotifySocket {
       socket.close()
       throw new TestkitError('TK_NOT_READY', `the notify socket ${path} could not be opened within 2 s`)
     }
+    // As systemd's own: the server may run as another user.
+    chmodSync(path, 0o777)
     return socket
   }
 
