@@ -77,6 +77,16 @@ describe('what can be done', () => {
     expect(text).toContain('What failed\n  act evacuate/a, attempt 2: no host has room\n')
   })
 
+  test('a failed one says when another report is taken, and that a host has to be off maintenance for it', () => {
+    const failed: Recovery = { ...RECOVERY, status: 'failed' }
+    const host = explainRecovery(failed)
+    expect(host).toContain('mainstay host update SEGMENT host-001 --on-maintenance False')
+    expect(host).toContain('mainstay notification create')
+    const guest = explainRecovery({ ...failed, type: 'instance' })
+    expect(guest).not.toContain('--on-maintenance')
+    expect(guest).toContain('ha.duplicate_interval_ms')
+  })
+
   test('a completed one asks for nothing', () => {
     expect(explainRecovery(RECOVERY)).not.toContain('What now')
   })

@@ -146,7 +146,12 @@ function whatNow({ id, type, subject, status, waitsFor }: Recovery): string[] {
     case 'failed':
       return [
         'What now',
-        '  Not everything was brought back: mend the cause, and report the failure again if it is still needed.',
+        '  Not everything was brought back. Mend the cause; if a recovery is still needed,',
+        ...(type === 'host'
+          ? [`  take the host off maintenance:  mainstay host update SEGMENT ${subject} --on-maintenance False`]
+          : []),
+        '  and report the failure again:   mainstay notification create …',
+        '  180 s (ha.duplicate_interval_ms) after the last report at the earliest; an earlier one counts as the same.',
       ]
     case 'pending':
     case 'running':

@@ -283,7 +283,9 @@ async function requireTarget(
   if (name === undefined) {
     throw new CapacityError(
       `${what}: no host was found for it that is up, enabled and has room. ` +
-        `Mend or enable one (mainstay compute-host list), then report the failure again.`,
+        `Mend or enable one (mainstay compute-host list). Once the recovery has failed, take host ${record.host} off ` +
+        `maintenance (mainstay host update SEGMENT ${record.host} --on-maintenance False) and report its failure again ` +
+        `(mainstay notification create), 180 s (ha.duplicate_interval_ms) after the last report at the earliest.`,
     )
   }
   const target = hosts.get(name)
