@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { Cluster } from '@mainstay/testkit'
+import { Cluster, type ManagedServer } from '@mainstay/testkit'
+import { serveSpec } from 'mainstay/testkit'
 import { expect, test } from 'vitest'
 
 import { createClient } from '../../packages/mainstay/src/client/index.ts'
@@ -13,13 +14,7 @@ import { silentLogger } from '../../packages/mainstay/src/core/logging.ts'
 import { SystemRandom } from '../../packages/mainstay/src/core/random.ts'
 import { RedisEventLog } from '../../packages/mainstay/src/events/redis/log.ts'
 import { Follower } from '../../packages/mainstay/src/events/testing/follow.ts'
-import {
-  check,
-  loadConfig,
-  startServer,
-  type CheckResult,
-  type RunningServer,
-} from '../../packages/mainstay/src/server/index.ts'
+import { check, type CheckResult } from '../../packages/mainstay/src/server/index.ts'
 import { openRedis } from '../../packages/mainstay/src/store/redis/index.ts'
 import { need } from '../support/need.ts'
 import { PrivatePostgres, needPostgres } from './support/private-postgres.ts'
@@ -27,8 +22,16 @@ import { PrivatePostgres, needPostgres } from './support/private-postgres.ts'
 const clock = new SystemClock()
 const logger = silentLogger()
 const PATIENCE_MS = 60_000
+type Roles = ('api' | 'engine' | 'events')[]
+
 const STOPPED = { event: 'STOPPED', host_status: 'NORMAL', cluster_status: 'OFFLINE' }
-const FAST = ['start', 'evacuate', 'power'].map((what) => `compute.simulated_${what}_ms=10`)
+const COMPUTE = {
+  simulated_hosts: 4,
+  simulated_guests: 12,
+  simulated_start_ms: 10,
+  simulated_evacuate_ms: 10,
+  simulated_power_ms: 10,
+}
 
 test(
   'one process recovers, others stream: on PostgreSQL and Redis each step is in the log once, in order, whatever ends',
@@ -40,30 +43,22 @@ test(
     await using cluster = await Cluster.create({ name: 'events-two-processes' })
     const redis = cluster.component('redis')
     await redis.start()
-    const directory = await mkdtemp(join(tmpdir(), 'mainstay-two-'))
-    const url = await postgres.createDatabase()
-    const running: RunningServer[] = []
-    const serve = async (name: string, roles: string): Promise<RunningServer> => {
-      const stores = [`store.url=${url}`, 'events.store=redis', `events.redis_url=redis://127.0.0.1:${redis.port}/0`]
-      const own = [`server.data_dir=${join(directory, name)}`, 'server.listen=127.0.0.1:0', `server.roles=[${roles}]`]
-      const set = [
-        ...own,
-        ...stores,
-        ...FAST,
-        'compute.simulated_hosts=4',
-        'compute.simulated_guests=12',
-        'events.outbox_poll_ms=20',
-      ]
-      const server = await startServer(await loadConfig({ set }), { logger })
-      running.push(server)
+    const config = {
+      compute: COMPUTE,
+      store: { url: await postgres.createDatabase() },
+      events: { store: 'redis', redis_url: `redis://127.0.0.1:${redis.port}/0`, outbox_poll_ms: 20 },
+    }
+    const serve = async (name: string, ...roles: Roles): Promise<ManagedServer> => {
+      const server = cluster.add(serveSpec({ name, roles, config, dependsOn: ['redis'] }))
+      await server.start()
       return server
     }
     const connection = openRedis({ port: redis.port, clock, logger, random: new SystemRandom() })
     await connection.whenReady({ timeoutMs: PATIENCE_MS })
     const log = new RedisEventLog({ redis: connection, clock, ids: new SystemIds(), logger })
     try {
-      const worker = await serve('worker', "'api', 'engine'")
-      const streams = [await serve('stream-1', "'events'"), await serve('stream-2', "'events'")]
+      const worker = await serve('worker', 'api', 'engine')
+      const streams = [await serve('stream-1', 'events'), await serve('stream-2', 'events')]
       const { epoch } = await log.extent()
       await using follower = new Follower(log, { epoch, seq: 0 })
       const client = createClient({ endpoint: worker.url })
@@ -71,7 +66,8 @@ test(
       for (const name of ['host-001', 'host-002', 'host-003']) {
         await client.hosts.create(segment.uuid, { name, type: 'COMPUTE', control_attributes: 'SSH' })
       }
-      worker.compute.simulated!.fleet.killHost('host-001')
+      const death = `${worker.url}/api/v1/simulation/hosts/host-001/kill`
+      expect((await fetch(death, { method: 'POST' })).status).toBe(200)
       const report = {
         type: 'COMPUTE_HOST',
         hostname: 'host-001',
@@ -106,9 +102,7 @@ test(
       expect(steps.filter((event) => event.event_type === 'recovery.step.started')).toHaveLength(acts.length)
       expect(follower.events.at(-1)).toMatchObject({ event_type: 'recovery.ended', resource_id: id })
     } finally {
-      await Promise.all(running.map((server) => server.stop()))
       await log.close()
-      await rm(directory, { recursive: true })
     }
   },
 )

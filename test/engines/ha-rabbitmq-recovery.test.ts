@@ -1,14 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-
 import { afterAll, expect, test, vi } from 'vitest'
 import { Cluster, skipReason } from '@mainstay/testkit'
+import { serveSpec } from 'mainstay/testkit'
 import { Connection } from 'rabbitmq-client'
 
 import { parseJson, type JsonObject } from '../../packages/mainstay/src/core/json.ts'
-import { silentLogger } from '../../packages/mainstay/src/core/logging.ts'
-import { loadConfig, startServer, type RunningServer } from '../../packages/mainstay/src/server/index.ts'
 import { needThat } from '../support/need.ts'
 import { ServeClient } from '../support/serve-client.ts'
 
@@ -16,36 +11,25 @@ const patience = { timeout: 60_000, interval: 50 }
 const HOST = 'host-001'
 
 let cluster: Cluster | undefined
-let server: RunningServer | undefined
-let directory: string | undefined
 
-afterAll(async () => {
-  await server?.stop()
-  await cluster?.dispose()
-  if (directory !== undefined) await rm(directory, { recursive: true, force: true })
-}, 60_000)
+afterAll(async () => void (await cluster?.dispose()), 60_000)
 
 test('18 a bus that is away holds no recovery up, and hears of all of it in order when it is back', async (ctx) => {
   const reason = await skipReason('rabbitmq')
   needThat(ctx, reason === undefined, reason ?? '')
-  cluster = await Cluster.create({ name: 'ha-rabbitmq-recovery' })
+  cluster = await Cluster.create({ name: 'ha-rabbitmq-recovery', mode: 'inline' })
   const rabbit = cluster.component('rabbitmq')
   await rabbit.start()
   const url = `amqp://guest:guest@127.0.0.1:${rabbit.port}/`
   await rabbit.stop()
-  directory = await mkdtemp(join(tmpdir(), 'ha-rabbitmq-recovery-'))
-  const set = [
-    `server.data_dir="${directory}"`,
-    'server.listen="127.0.0.1:0"',
-    'notifications.driver="rabbitmq"',
-    `notifications.url="${url}"`,
-    'notifications.poll_ms=100',
-    'compute.simulated_hosts=3',
-    'compute.simulated_guests=3',
-    'compute.simulated_evacuate_ms=10',
-    'recovery.poll_ms=20',
-  ]
-  server = await startServer(await loadConfig({ set }), { logger: silentLogger() })
+  const config = {
+    log: { level: 'silent' },
+    notifications: { driver: 'rabbitmq', url, poll_ms: 100 },
+    compute: { simulated_hosts: 3, simulated_guests: 3, simulated_evacuate_ms: 10 },
+    recovery: { poll_ms: 20 },
+  }
+  const server = cluster.add(serveSpec({ config, dependsOn: ['rabbitmq'] }))
+  await server.start()
   const client = new ServeClient(server.url)
   const segment = { name: 's', recovery_method: 'auto', service_type: 'x' }
   const made = (await client.request('POST', '/v1/segments', { segment })).body as { segment: { uuid: string } }

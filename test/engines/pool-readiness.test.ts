@@ -1,13 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-
 import { Cluster, skipReason, type ManagedServer } from '@mainstay/testkit'
+import { serveSpec } from 'mainstay/testkit'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi, type TestContext } from 'vitest'
 
 import { isJsonObject, parseJson, type JsonObject } from '../../packages/mainstay/src/core/json.ts'
-import { silentLogger } from '../../packages/mainstay/src/core/logging.ts'
-import { loadConfig, startServer, type RunningServer } from '../../packages/mainstay/src/server/index.ts'
 import { needThat } from '../support/need.ts'
 import { connectTo } from './support/redis-pool.ts'
 
@@ -18,29 +13,21 @@ const patience = { timeout: 60_000, interval: 50 }
 let reason: string | undefined
 let cluster: Cluster | undefined
 let redis: ManagedServer
-const directories: string[] = []
-const servers: RunningServer[] = []
 
-async function serve(...set: readonly string[]): Promise<RunningServer> {
-  const directory = await mkdtemp(join(tmpdir(), 'pool-readiness-'))
-  directories.push(directory)
-  const config = await loadConfig({
-    set: [
-      `server.data_dir="${directory}"`,
-      'server.listen="127.0.0.1:0"',
-      `pool.redis_url="redis://127.0.0.1:${redis.port}/0"`,
-      'pool.installation="test"',
-      'pool.groups=[{ id = "a" }]',
-      'pool.providers=[{ name = "sim", driver = "simulated" }]',
-      ...set,
-    ],
-  })
-  const server = await startServer(config, { logger: silentLogger() })
-  servers.push(server)
+async function serve(name: string, options: Readonly<Record<string, unknown>> = {}): Promise<ManagedServer> {
+  const pool = {
+    redis_url: `redis://127.0.0.1:${redis.port}/0`,
+    installation: 'test',
+    groups: [{ id: 'a' }],
+    providers: [{ name: 'sim', driver: 'simulated' }],
+    ...options,
+  }
+  const server = cluster!.add(serveSpec({ name, config: { log: { level: 'silent' }, pool }, dependsOn: ['redis'] }))
+  await server.start()
   return server
 }
 
-async function ready({ url }: RunningServer): Promise<{ readonly status: number; readonly pool: unknown }> {
+async function ready({ url }: ManagedServer): Promise<{ readonly status: number; readonly pool: unknown }> {
   const answer = await fetch(`${url}/health/ready`)
   const body = parseJson(await answer.text(), 'the answer')
   const checks: JsonObject = isJsonObject(body) && isJsonObject(body['checks']) ? body['checks'] : {}
@@ -50,23 +37,21 @@ async function ready({ url }: RunningServer): Promise<{ readonly status: number;
 beforeAll(async () => {
   reason = await skipReason('redis')
   if (reason !== undefined) return
-  cluster = await Cluster.create({ name: 'pool-readiness' })
+  cluster = await Cluster.create({ name: 'pool-readiness', mode: 'inline' })
   redis = cluster.component('redis')
   await redis.start()
 }, 120_000)
 
 afterAll(async () => {
-  for (const server of servers) await server.stop()
   await cluster?.dispose()
-  for (const directory of directories) await rm(directory, { recursive: true, force: true })
 }, 60_000)
 
 beforeEach((ctx: TestContext) => needThat(ctx, reason === undefined, reason ?? ''))
 
 describe('C16 readiness and the memory of the pool', { timeout: 120_000 }, () => {
   test('C16 not ready while Redis is full or away, and ready again after that', async () => {
-    const needing = await serve()
-    const lenient = await serve('pool.needed_for_ready=false')
+    const needing = await serve('needing')
+    const lenient = await serve('lenient', { needed_for_ready: false })
     await vi.waitFor(async () => expect(await ready(needing)).toEqual({ status: 200, pool: 'ok' }), patience)
 
     const connection = await connectTo(redis.port)
