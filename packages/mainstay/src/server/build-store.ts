@@ -46,8 +46,18 @@ export function isNew({ store, server }: Config): boolean {
  */
 export function openStore(config: Config, { clock, logger }: { clock: Clock; logger: Logger }): BuiltStore {
   const { url, connections, busy_timeout_ms: busyTimeoutMs, work_timeout_ms: workTimeoutMs } = config.store
+  const { migration_timeout_ms: migrationTimeoutMs } = config.store
   if (url.startsWith('postgres://') || url.startsWith('postgresql://')) {
-    const store = PostgresStore.open({ url, clock, logger, maxConnections: connections, workTimeoutMs })
+    const store = PostgresStore.open({
+      url,
+      clock,
+      logger,
+      maxConnections: connections,
+      connectTimeoutMs: config.store.connect_timeout_ms,
+      statementTimeoutMs: config.store.statement_timeout_ms,
+      workTimeoutMs,
+      migrationTimeoutMs,
+    })
     return { store, exclusive: false, description: 'PostgreSQL', release: async () => await store.close() }
   }
   if (url !== '')
@@ -57,7 +67,7 @@ export function openStore(config: Config, { clock, logger }: { clock: Clock; log
   try {
     const path = join(directory, DATABASE_NAME)
     refuseEmptyDatabase(path)
-    const store = SqliteStore.open({ path, busyTimeoutMs, workTimeoutMs })
+    const store = SqliteStore.open({ path, busyTimeoutMs, workTimeoutMs, migrationTimeoutMs })
     const release = async (): Promise<void> => {
       await store.close()
       lock[Symbol.dispose]()

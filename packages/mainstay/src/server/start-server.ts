@@ -26,6 +26,7 @@ import { buildHttp } from './build-http.ts'
 import type { BuiltPool } from './build-pool/start-native-pool.ts'
 import { startPool } from './build-pool/start-pool.ts'
 import { openStore } from './build-store.ts'
+import { engineOptions } from './config/engine-options.ts'
 import { recoveryPolicy } from './config/policy.ts'
 import type { Config } from './config/schema.ts'
 import { listenAddress } from './listen-address.ts'
@@ -45,7 +46,7 @@ export interface RunningServer {
    * @throws InvalidInputError
    */
   reload(config: Config): Promise<void>
-  /** Lets running requests and steps end, then stops everything. @throws AggregateError */
+  /** Lets running requests end, hands running recoveries on, then stops everything. @throws AggregateError */
   stop(): Promise<void>
 }
 
@@ -126,10 +127,9 @@ async function build(config: Config, deps: { clock: Clock; logger: Logger }, lif
     relay.poke()
     bus?.committed()
   }
-  const { lease_ms: leaseMs, poll_ms: pollMs, max_concurrent: maxConcurrent } = config.journal
   const engine = new Engine(
     { store: store.store, clock, ids, tasks, logger, metrics, afterCommit: poke },
-    { leaseMs, pollMs, maxConcurrent, exclusive: store.exclusive },
+    { ...engineOptions(config), exclusive: store.exclusive },
   )
   const announce: Announce = async (queries, { type, severity, host, workflowId, payload }, now) => {
     const correlationId = currentContext()?.requestId ?? null

@@ -7,8 +7,8 @@ import type { Queries } from './store.ts'
 /** The longest that the work of one write may take unless an option says otherwise. */
 export const DEFAULT_WORK_TIMEOUT_MS = 30_000
 
-/** The longest that bringing the schema up to date may take. */
-export const MIGRATION_TIMEOUT_MS = 600_000
+/** The longest that bringing the schema up to date may take unless an option says otherwise. */
+export const DEFAULT_MIGRATION_TIMEOUT_MS = 600_000
 
 /** Set for everything that the work of a write calls, until that work has settled. */
 const inside = new AsyncLocalStorage<{ active: boolean }>()

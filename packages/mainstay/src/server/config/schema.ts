@@ -3,7 +3,12 @@ import { Type, type Static } from 'typebox'
 import { DEFAULT_LIBVIRT_SETTINGS as LIBVIRT } from '../../compute/libvirt/settings.ts'
 import { DEFAULT_ACCESS_LOG_FORMAT } from '../../http/index.ts'
 import { DEFAULT_POLICY } from '../../recovery/index.ts'
-import { DEFAULT_WORK_TIMEOUT_MS } from '../../store/index.ts'
+import {
+  DEFAULT_CONNECT_TIMEOUT_MS,
+  DEFAULT_MIGRATION_TIMEOUT_MS,
+  DEFAULT_STATEMENT_TIMEOUT_MS,
+  DEFAULT_WORK_TIMEOUT_MS,
+} from '../../store/index.ts'
 import { EventsSection } from './events-schema.ts'
 import { closed, count, flag, text } from './option-kinds.ts'
 import { PoolSection } from './pool-schema.ts'
@@ -58,10 +63,10 @@ export const ConfigSchema = Type.Object(
           false,
         ),
         graceful_shutdown_timeout_ms: count(
-          'How long running requests and steps may take to end at shutdown; 0 for ever.',
+          'How long running requests may take to end at shutdown; 0 for ever. Steps of recoveries are not waited for: another engine, or the next start, carries them on.',
           60_000,
         ),
-        shutdown_grace_ms: count('How long each part of the program may take to stop.', 10_000, 100),
+        shutdown_grace_ms: count('How long each other part of the program may take to stop.', 10_000, 100),
       },
       { ...closed, default: {} },
     ),
@@ -87,7 +92,22 @@ export const ConfigSchema = Type.Object(
           DEFAULT_WORK_TIMEOUT_MS,
           100,
         ),
+        migration_timeout_ms: count(
+          'How long bringing the database up to date may take.',
+          DEFAULT_MIGRATION_TIMEOUT_MS,
+          100,
+        ),
         connections: count('The most connections to PostgreSQL.', 16, 1),
+        connect_timeout_ms: count(
+          'How long connecting to PostgreSQL, or waiting for one of those connections, may take.',
+          DEFAULT_CONNECT_TIMEOUT_MS,
+          100,
+        ),
+        statement_timeout_ms: count(
+          'How long PostgreSQL may take for one statement, also of a migration.',
+          DEFAULT_STATEMENT_TIMEOUT_MS,
+          100,
+        ),
       },
       { ...closed, default: {} },
     ),

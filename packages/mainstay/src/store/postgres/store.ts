@@ -10,7 +10,7 @@ import type { Columns, ListQuery, ValuesOf } from '../list-query.ts'
 import { currentVersion, migrateToLatest, pendingMigrations } from '../migrate.ts'
 import type { Schema } from '../schema.ts'
 import type { Queries, Store } from '../store.ts'
-import { DEFAULT_WORK_TIMEOUT_MS, MIGRATION_TIMEOUT_MS, refuseNestedWrite, runWork } from '../write-scope.ts'
+import { DEFAULT_MIGRATION_TIMEOUT_MS, DEFAULT_WORK_TIMEOUT_MS, refuseNestedWrite, runWork } from '../write-scope.ts'
 import { isWorthRepeating } from './explain-error.ts'
 import { guardedPool } from './guarded-pool.ts'
 import { packedQuery, plainQuery, unpack, type PackedPage } from './packed-rows.ts'
@@ -27,7 +27,13 @@ export interface PostgresStoreOptions {
   readonly statementTimeoutMs?: number
   /** The longest that the work of one write may take. */
   readonly workTimeoutMs?: number
+  /** The longest that {@link PostgresStore.migrate} may take. */
+  readonly migrationTimeoutMs?: number
 }
+
+export const DEFAULT_CONNECT_TIMEOUT_MS = 5000
+
+export const DEFAULT_STATEMENT_TIMEOUT_MS = 30_000
 
 /** int8 arrives as text unless told otherwise; all of ours are well below 2^53. */
 const INT8 = types.builtins.INT8
@@ -50,20 +56,26 @@ export class PostgresStore implements Store {
   readonly #pool: PostgresPool
   readonly #clock: Clock
   readonly #workTimeoutMs: number
+  readonly #migrationTimeoutMs: number
   readonly #running = new Set<Promise<unknown>>()
   #closed = false
 
-  private constructor(pool: PostgresPool, { clock, workTimeoutMs }: { clock: Clock; workTimeoutMs: number }) {
+  private constructor(
+    pool: PostgresPool,
+    { clock, workTimeoutMs, migrationTimeoutMs }: { clock: Clock; workTimeoutMs: number; migrationTimeoutMs: number },
+  ) {
     this.read = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
     this.#pool = pool
     this.#clock = clock
     this.#workTimeoutMs = workTimeoutMs
+    this.#migrationTimeoutMs = migrationTimeoutMs
   }
 
   /** Connects when first used. */
   static open(options: PostgresStoreOptions): PostgresStore {
-    const { url, clock, logger, maxConnections = 16, connectTimeoutMs = 5000, statementTimeoutMs = 30_000 } = options
-    const { workTimeoutMs = DEFAULT_WORK_TIMEOUT_MS } = options
+    const { url, clock, logger, maxConnections = 16 } = options
+    const { connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, statementTimeoutMs = DEFAULT_STATEMENT_TIMEOUT_MS } = options
+    const { workTimeoutMs = DEFAULT_WORK_TIMEOUT_MS, migrationTimeoutMs = DEFAULT_MIGRATION_TIMEOUT_MS } = options
     const pool = new Pool({
       connectionString: url,
       max: maxConnections,
@@ -85,7 +97,7 @@ export class PostgresStore implements Store {
     pool.on('error', onLost)
     // The pool hears its idle clients only. One that is lost in the middle of a write would end the process.
     pool.on('connect', (client) => client.on('error', onLost))
-    return new PostgresStore(guardedPool(pool, maskUrl(url)), { clock, workTimeoutMs })
+    return new PostgresStore(guardedPool(pool, maskUrl(url)), { clock, workTimeoutMs, migrationTimeoutMs })
   }
 
   async readList<Listed extends Columns>(query: ListQuery<Listed>): Promise<ValuesOf<Listed>[]> {
@@ -122,7 +134,7 @@ export class PostgresStore implements Store {
       // Before anything else: even "create table if not exists" fails when two do it at once.
       await sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`.execute(queries)
       return await migrateToLatest(queries, 'postgres')
-    }, MIGRATION_TIMEOUT_MS)
+    }, this.#migrationTimeoutMs)
   }
 
   async pendingMigrations(): Promise<string[]> {

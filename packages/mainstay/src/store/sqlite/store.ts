@@ -5,7 +5,7 @@ import { columnNames, type Columns, type ListQuery, type ValuesOf } from '../lis
 import { currentVersion, migrateToLatest, pendingMigrations } from '../migrate.ts'
 import type { Schema } from '../schema.ts'
 import type { Queries, Store } from '../store.ts'
-import { MIGRATION_TIMEOUT_MS } from '../write-scope.ts'
+import { DEFAULT_MIGRATION_TIMEOUT_MS } from '../write-scope.ts'
 import { SqliteConnection } from './connection.ts'
 import { NodeSqliteDialect } from './dialect.ts'
 import { GroupCommit, type GroupCommitOptions } from './group-commit.ts'
@@ -13,6 +13,8 @@ import { GroupCommit, type GroupCommitOptions } from './group-commit.ts'
 export interface SqliteStoreOptions extends GroupCommitOptions {
   /** The database file. Its directory must exist. */
   readonly path: string
+  /** The longest that {@link SqliteStore.migrate} may take. */
+  readonly migrationTimeoutMs?: number
 }
 
 /** How long opening waits for another process that just holds the file; the process does nothing else meanwhile. */
@@ -28,8 +30,14 @@ export class SqliteStore implements Store {
   readonly #reader: SqliteConnection
   readonly #writer: SqliteConnection
   readonly #commits: GroupCommit
+  readonly #migrationTimeoutMs: number
 
-  private constructor(writer: SqliteConnection, reader: SqliteConnection, options: GroupCommitOptions) {
+  private constructor(
+    writer: SqliteConnection,
+    reader: SqliteConnection,
+    { migrationTimeoutMs = DEFAULT_MIGRATION_TIMEOUT_MS, ...options }: Omit<SqliteStoreOptions, 'path'>,
+  ) {
+    this.#migrationTimeoutMs = migrationTimeoutMs
     this.#writer = writer
     this.#reader = reader
     this.#commits = new GroupCommit(writer, options)
@@ -73,7 +81,7 @@ export class SqliteStore implements Store {
   }
 
   async migrate(): Promise<string[]> {
-    const timeoutMs = MIGRATION_TIMEOUT_MS
+    const timeoutMs = this.#migrationTimeoutMs
     return await this.#commits.write((queries) => migrateToLatest(queries, 'sqlite'), { timeoutMs })
   }
 
