@@ -144,6 +144,12 @@ describe('server objects (testkit.md A13)', { timeout: 180_000 }, () => {
     })
   })
 
+  test('has the clock of the test process: another one is refused, not ignored', async () => {
+    await withCluster([{ name: 'timely', inline: async () => ({ close: async () => undefined }) }], async (cluster) => {
+      expect(() => cluster.get('timely').clockSkew(1000)).toThrow(/cannot set the clock of server "timely"/)
+    })
+  })
+
   test('D2 a close that does not return is given up at the deadline', async () => {
     let finish = (): void => undefined
     const close = async (): Promise<void> => {

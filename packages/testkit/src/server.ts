@@ -256,8 +256,12 @@ export class ManagedServer<C extends object = Record<string, unknown>> implement
     return this.#life.context()
   }
 
-  /** For servers that honour `MAINSTAY_TESTKIT_CLOCK_SKEW_MS`: their clock from the next start on. */
+  /**
+   * For servers that honour `MAINSTAY_TESTKIT_CLOCK_SKEW_MS` (Mainstay's): how far their clock is ahead from the next start
+   * on, in milliseconds; behind when negative. Throws TK_FAULT_UNSUPPORTED for a server inside the test process.
+   */
   clockSkew(ms: number): void {
+    if (this.#life.isInline) throw this.#life.unsupported('set the clock of')
     this.#life.skewMs = ms
   }
 
