@@ -10,7 +10,9 @@ export type Queries = Kysely<Schema>
  * The database of the product, whichever it is.
  *
  * Reads see only what is committed. Writes are atomic and durable: when `write` resolves, the change survives a power
- * cut; when it rejects, nothing of it was kept.
+ * cut; when it rejects, nothing of it was kept, but for one case. On PostgreSQL a `StoreUnavailableError` may mean that
+ * the answer to the commit was lost and all of the change was kept: whoever repeats looks first, or writes what can be
+ * written twice.
  */
 export interface Store {
   readonly kind: 'sqlite' | 'postgres'
@@ -24,8 +26,8 @@ export interface Store {
    */
   readList<Listed extends Columns>(query: ListQuery<Listed>): Promise<ValuesOf<Listed>[]>
   /**
-   * Runs `work` in one transaction. `work` talks to nothing but the database and may run again after a deadlock or a
-   * lost connection, so it has no other effects. A statement that fails ends the write, also when `work` catches the
+   * Runs `work` in one transaction. `work` talks to nothing but the database and may run again where it certainly
+   * was not kept, as after a deadlock, so it has no other effects. A statement that fails ends the write, also when `work` catches the
    * error. The handle is dead once `work` has settled.
    *
    * @throws StoreUnavailableError, StoreFullError, StoreCorruptError, StoreConflictError, StoreWorkStuckError,
