@@ -4,7 +4,7 @@ import { request as secureRequest } from 'node:https'
 import { connect } from 'node:net'
 import { reasonOf } from '../errors.ts'
 import type { LogLine } from '../logs/log-line.ts'
-import { describeOwners, ownersOfPort } from '../ports/port-owner.ts'
+import { describeOwners, holderOf, lookAtPort } from '../ports/port-owner.ts'
 import { runProgram } from '../process/run.ts'
 import type { Readiness, ReadyTarget } from './readiness.ts'
 
@@ -164,10 +164,12 @@ async function lookPort(name: string, target: ProbeTarget, timeoutMs: number): P
   const port = target.ports[name]
   if (port === undefined) return { ok: false, said: `there is no listener "${name}"`, fatal: true }
   await connectTo({ host: target.hosts[name] ?? '127.0.0.1', port }, timeoutMs)
-  const owners = process.platform === 'linux' ? ownersOfPort(port) : []
-  const foreign = owners.length > 0 && !owners.some((owner) => owner.groupId === target.pid || owner.pid === target.pid)
-  if (!foreign) return { ok: true, said: 'connected' }
-  return { ok: false, fatal: true, said: `port ${port} answered but belongs to ${describeOwners(owners)}` }
+  if (process.platform !== 'linux') return { ok: true, said: 'connected' }
+  const sight = lookAtPort(port, target.pid)
+  const holder = holderOf(sight)
+  if (holder === 'group') return { ok: true, said: 'connected' }
+  if (holder === 'nobody') return { ok: false, said: `port ${port} answered, but by now nobody listens on it` }
+  return { ok: false, fatal: true, said: `port ${port} answered but belongs to ${describeOwners(sight.owners)}` }
 }
 
 async function lookExec(readiness: Extract<Readiness, { exec: unknown }>, timeoutMs: number): Promise<ProbeResult> {
