@@ -1,9 +1,14 @@
+import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test, vi } from 'vitest'
 import { Cluster, resetDatabase, runProgram, type DatabaseSpec, type ServerSpec } from '@mainstay/testkit'
 import { skipUnlessThere } from './support/component-there.ts'
+
+const leftovers = fileURLToPath(new URL('../../packages/testkit/fixtures/leftovers.ts', import.meta.url))
 
 async function withCluster<T>(work: (cluster: Cluster) => Promise<T>): Promise<T> {
   const cluster = await Cluster.create({ name: 'databases' })
@@ -22,7 +27,9 @@ const oneshot = (name: string, database: DatabaseSpec, dependsOn: readonly strin
   dependsOn,
 })
 
-const postgresMigration = ['psql', '-q', '%(dbUrl)s', '-c', "create table t (name text); insert into t values ('seed')"]
+/** Where to connect is in its environment. */
+const postgresMigration = ['psql', '-q', '-c', "create table t (name text); insert into t values ('seed')"]
+const ownDatabases = "select datname as name from pg_database where datname like 't!_%' escape '!'"
 
 describe('databases on real servers (testkit.md A6)', { timeout: 180_000 }, () => {
   test('H-50 H-52 PostgreSQL: every test gets a copy of the template; a connected client does not keep it from being reset', async (ctx) => {
@@ -31,7 +38,7 @@ describe('databases on real servers (testkit.md A6)', { timeout: 180_000 }, () =
       const postgres = cluster.component('postgres')
       await postgres.start()
       const url = `postgres://postgres@127.0.0.1:${postgres.port}/`
-      const spec: DatabaseSpec = { engine: 'postgres', url, migrate: postgresMigration }
+      const spec: DatabaseSpec = { engine: 'postgres', url, migrate: postgresMigration, sources: [] }
       cluster.add(oneshot('one', spec, ['postgres']))
       cluster.add(oneshot('two', spec, ['postgres']))
       await cluster.start('one')
@@ -57,19 +64,45 @@ describe('databases on real servers (testkit.md A6)', { timeout: 180_000 }, () =
     })
   })
 
-  test('H-48 PostgreSQL: a failed migration publishes no template', async (ctx) => {
+  test('H-48 PostgreSQL: a failed migration publishes no template and leaves nothing behind', async (ctx) => {
     await skipUnlessThere(ctx, 'postgres')
     await withCluster(async (cluster) => {
       const postgres = cluster.component('postgres')
       await postgres.start()
-      const migrate = ['psql', '-q', '-v', 'ON_ERROR_STOP=1', '%(dbUrl)s', '-c', 'create nonsense']
-      cluster.add(
-        oneshot('broken', { engine: 'postgres', url: `postgres://postgres@127.0.0.1:${postgres.port}/`, migrate }, [
-          'postgres',
-        ]),
-      )
-      await expect(cluster.start('broken')).rejects.toThrow('syntax error')
+      const engine = 'postgres'
+      const url = `postgres://postgres@127.0.0.1:${postgres.port}/`
+      const migrate = ['psql', '-q', '-v', 'ON_ERROR_STOP=1', '-c', 'create nonsense']
+      const seed = (): Promise<void> => Promise.reject(new Error('no seed'))
+      cluster.add(oneshot('cached', { engine, url, migrate, sources: [] }, ['postgres']))
+      cluster.add(oneshot('uncached', { engine, url, migrate }, ['postgres']))
+      cluster.add(oneshot('seeded', { engine, url, migrate: postgresMigration, seed }, ['postgres']))
+      await expect(cluster.start('cached')).rejects.toThrow('syntax error')
+      await expect(cluster.start('uncached')).rejects.toThrow('syntax error')
+      await expect(cluster.start('seeded')).rejects.toThrow('no seed')
       expect(await postgres.sql("select datname from pg_database where datname like 'tpl%'")).toEqual([])
+      expect(await postgres.sql(ownDatabases)).toEqual([])
+    })
+  })
+
+  test('PostgreSQL: the templates that were not used for longest go, somebody else’s stay', async (ctx) => {
+    await skipUnlessThere(ctx, 'postgres')
+    await withCluster(async (cluster) => {
+      const postgres = cluster.component('postgres')
+      await postgres.start()
+      const url = `postgres://postgres@127.0.0.1:${postgres.port}/`
+      await postgres.sql('create database tpl_not_ours')
+      for (const year of [2003, 2001, 2005, 2002, 2004]) {
+        await postgres.sql(`create database tpl_${year}`)
+        await postgres.sql(
+          `comment on database tpl_${year} is 'made by @mainstay/testkit, last used ${year}-01-01T00:00:00.000Z'`,
+        )
+      }
+      cluster.add(oneshot('one', { engine: 'postgres', url, migrate: postgresMigration, sources: [] }, ['postgres']))
+      await cluster.start('one')
+      const left = await postgres.sql("select datname as name from pg_database where datname like 'tpl!_%' escape '!'")
+      expect(left).toHaveLength(6)
+      const names = left.map(({ name }) => name)
+      expect(names).toEqual(expect.arrayContaining(['tpl_not_ours', 'tpl_2005', 'tpl_2004', 'tpl_2003', 'tpl_2002']))
     })
   })
 
@@ -97,6 +130,7 @@ describe('databases on real servers (testkit.md A6)', { timeout: 180_000 }, () =
       const spec: DatabaseSpec = {
         engine: 'mysql',
         url: `mysql://plain:${encodeURIComponent(password)}@${where}/`,
+        sources: [],
         migrate: async ({ url }) => {
           const database = url.slice(url.lastIndexOf('/') + 1)
           await mariadb.sql(`create table ${database}.t (name text); insert into ${database}.t values ('seed')`)
@@ -108,6 +142,15 @@ describe('databases on real servers (testkit.md A6)', { timeout: 180_000 }, () =
         expect(await cluster.get(name).sql('select name from t')).toEqual([{ name: 'seed' }])
       }
       expect(seen.stop()).toEqual([])
+      const broken: DatabaseSpec = { engine: 'mysql', url: `mysql://root@${where}/`, migrate: ['false'] }
+      cluster.add(oneshot('cached', { ...broken, sources: [] }, ['mariadb']))
+      cluster.add(oneshot('uncached', broken, ['mariadb']))
+      for (const name of ['cached', 'uncached'])
+        await expect(cluster.start(name)).rejects.toThrow('the migration failed')
+      const own = "select schema_name as name from information_schema.schemata where schema_name like 't!_%' escape '!'"
+      expect((await mariadb.sql(own)).map(({ name }) => `/${String(name)}`).toSorted()).toEqual(
+        ['one', 'two'].map((name) => new URL(cluster.get(name).dbUrl).pathname).toSorted(),
+      )
     })
   })
 
@@ -122,11 +165,16 @@ describe('databases on real servers (testkit.md A6)', { timeout: 180_000 }, () =
         url: `redis://127.0.0.1:${redis.port}`,
         migrate: async () => undefined,
       }
+      const broken: DatabaseSpec = { ...spec, migrate: () => Promise.reject(new Error('no migration')) }
+      cluster.add(oneshot('broken', broken, ['redis']))
+      for (let tries = 0; tries < 3; tries++) await expect(cluster.start('broken')).rejects.toThrow('no migration')
       for (const name of ['one', 'two']) {
         cluster.add(oneshot(name, spec, ['redis']))
         await cluster.start(name)
         await cluster.get(name).sql('SET own', [name])
       }
+      // The failed starts have given their number back.
+      expect(cluster.get('one').dbUrl).toBe(`redis://127.0.0.1:${redis.port}/1`)
       expect(cluster.get('one').dbUrl).not.toBe(cluster.get('two').dbUrl)
       await cluster.resetDatabase('one')
       expect(await cluster.get('one').sql('GET own')).toEqual([{ value: null }])
@@ -175,20 +223,37 @@ describe('databases on real servers (testkit.md A6)', { timeout: 180_000 }, () =
     await withCluster(async (outer) => {
       const postgres = outer.component('postgres')
       await postgres.start()
+      const secret = randomUUID()
+      const url = `postgres://postgres:${secret}@127.0.0.1:${postgres.port}/`
+      const seen = watchProcessList(secret)
       const inner = await Cluster.create({
-        servers: [
-          oneshot('one', {
-            engine: 'postgres',
-            url: `postgres://postgres@127.0.0.1:${postgres.port}/`,
-            migrate: postgresMigration,
-          }),
-        ],
+        servers: [oneshot('one', { engine: 'postgres', url, migrate: postgresMigration })],
       })
       await inner.start('one')
-      const own = "select count(*) as n from pg_database where datname like 't!_%' escape '!'"
-      expect(await postgres.sql(own)).toEqual([{ n: 1 }])
+      expect(await postgres.sql(ownDatabases)).toHaveLength(1)
       await inner.dispose()
-      expect(await postgres.sql(own)).toEqual([{ n: 0 }])
+      expect(await postgres.sql(ownDatabases)).toEqual([])
+      expect(seen.stop()).toEqual([])
+    })
+  })
+
+  test('H-63 a test process that is killed in the middle of a migration leaves no half made database', async (ctx) => {
+    await skipUnlessThere(ctx, 'postgres')
+    await withCluster(async (cluster) => {
+      const postgres = cluster.component('postgres')
+      await postgres.start()
+      const url = `postgres://postgres@127.0.0.1:${postgres.port}/`
+      const child = spawn(process.execPath, [leftovers, 'half made databases'], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+        env: { ...process.env, DB_URL: url },
+      })
+      try {
+        for await (const _told of createInterface({ input: child.stdout })) break
+        expect(await postgres.sql(ownDatabases)).toHaveLength(2)
+      } finally {
+        child.kill('SIGKILL')
+      }
+      await vi.waitFor(async () => expect(await postgres.sql(ownDatabases)).toEqual([]), { timeout: 30_000 })
     })
   })
 

@@ -21,7 +21,7 @@ import type { DependencyAddress, InlineServer, Launch, ListenSpec, Row, ServerCo
 
 export const defaultStartTimeoutMs = 10_000
 /** A migration of a big schema on a small machine; what takes longer is no test. */
-const defaultPrepareTimeoutMs = 300_000
+export const defaultPrepareTimeoutMs = 300_000
 
 /**
  * What one managed server has and is at this moment: the part that its start (`server-start.ts`), its stop

@@ -1,15 +1,17 @@
 import { join } from 'node:path'
+import { pauseMs } from '../clock.ts'
 import { TestkitError } from '../errors.ts'
 import type { ReaperClient } from '../reaper/reaper-client.ts'
+import { defaultPrepareTimeoutMs } from '../server-life.ts'
 import type { ManagedServer } from '../server.ts'
 import type { ServerContext } from '../spec.ts'
 import { DatabaseClaims, clusterWide } from './database-claims.ts'
 import type { DatabaseSpec, ProvisionedDatabase } from './database-spec.ts'
 import { parseDatabaseUrl } from './database-url.ts'
-import { provisionMysql, recreateMysql } from './mysql.ts'
-import { provisionPostgres, recreatePostgres } from './postgres.ts'
-import { provisionRedis } from './redis.ts'
-import { provisionSqlite } from './sqlite.ts'
+import { mysqlDatabase, recreateMysql } from './mysql.ts'
+import { postgresDatabase, recreatePostgres } from './postgres.ts'
+import { redisDatabase } from './redis.ts'
+import { sqliteDatabase } from './sqlite.ts'
 
 /** The databases of a cluster: each made once, however often its server starts. Source: testkit.md A6. */
 export class ClusterDatabases {
@@ -53,11 +55,28 @@ export class ClusterDatabases {
     return await made
   }
 
+  /** Back to the state after migration. Throws TK_DATABASE_FAILED when that takes longer than the server's preparations may. */
   async reset(server: ManagedServer): Promise<void> {
     const made = this.#made.get(this.#made.has(server.name) ? server.name : clusterWide)
     if (made === undefined)
       throw new TestkitError('TK_BAD_SPEC', `server "${server.name}" has no database of its own that was made`)
-    await (await made).reset({ live: server.pid !== undefined || server.isInline })
+    const reset = async (): Promise<void> =>
+      await (await made).reset({ live: server.pid !== undefined || server.isInline })
+    const timeoutMs = server.spec.prepareTimeoutMs ?? defaultPrepareTimeoutMs
+    const done = new AbortController()
+    const late = async (): Promise<never> => {
+      await pauseMs(timeoutMs, done.signal)
+      throw new TestkitError(
+        'TK_DATABASE_FAILED',
+        `the database of server "${server.name}" was not reset within ${timeoutMs} ms. See what its migrate or seed waits ` +
+          'for, or give it longer: prepareTimeoutMs of the server',
+      )
+    }
+    try {
+      await Promise.race([reset(), late()])
+    } finally {
+      done.abort()
+    }
   }
 
   /** Closes connections; drops what was made on servers that outlive the cluster. What fails is left to the reaper. */
@@ -66,12 +85,7 @@ export class ClusterDatabases {
     const closed = async (made: Promise<ProvisionedDatabase>): Promise<void> => {
       const database = await made
       const { port } = parseDatabaseUrl(database.url)
-      try {
-        if (port === undefined || !this.#ownPorts.has(port)) await database.drop()
-        this.#reaper.tell({ event: 'forget-db', id: database.url })
-      } finally {
-        await database.close()
-      }
+      await this.#remove(database, { gone: port !== undefined && this.#ownPorts.has(port) })
     }
     for (const made of this.#made.values()) await closed(made).catch((error: unknown) => errors.push(error))
     this.#made.clear()
@@ -90,34 +104,55 @@ export class ClusterDatabases {
     const scheme = url === undefined ? 'sqlite' : parseDatabaseUrl(url).scheme
     const freshName = `t_${this.#runId.slice(0, 8)}_${++this.#count}`
     const release = url === undefined ? undefined : this.#claims.take(url, where.owner)
-    let database: ProvisionedDatabase
     try {
-      database = await this.#provision(spec, { scheme, url: url ?? '', freshName, dataDir: where.dataDir })
+      const database = await this.#describe(spec, { scheme, url: url ?? '', freshName, dataDir: where.dataDir })
+      await this.#fill(database)
+      return database
     } catch (error) {
       release?.()
       throw error
     }
-    const command = database.dropCommand
-    if (command !== undefined) this.#reaper.tell({ event: 'db', id: database.url, ...command })
-    return database
   }
 
-  async #provision(
+  /** Makes it. The reaper knows of it before it exists; of one that could not be made nothing is left. */
+  async #fill(database: ProvisionedDatabase): Promise<void> {
+    const command = database.dropCommand
+    if (command !== undefined) this.#reaper.tell({ event: 'db', id: database.url, ...command })
+    try {
+      await database.reset({ live: false })
+    } catch (error) {
+      // What cannot be removed now stays in the books of the reaper; why it could not be made is the story to tell.
+      await this.#remove(database, { gone: false }).catch(() => undefined)
+      throw error
+    }
+  }
+
+  /** `gone`: its server was the cluster's own, and has ended with what was on it. */
+  async #remove(database: ProvisionedDatabase, { gone }: { gone: boolean }): Promise<void> {
+    try {
+      if (!gone) await database.drop()
+      this.#reaper.tell({ event: 'forget-db', id: database.url })
+    } finally {
+      await database.close()
+    }
+  }
+
+  async #describe(
     spec: DatabaseSpec,
     where: { scheme: string; url: string; freshName: string; dataDir: string },
   ): Promise<ProvisionedDatabase> {
     switch (where.scheme) {
       case 'sqlite': {
         const path = where.url === '' ? join(where.dataDir, 'test.sqlite') : parseDatabaseUrl(where.url).database
-        return await provisionSqlite({ ...spec, engine: 'sqlite' }, path, this.#dir)
+        return sqliteDatabase({ ...spec, engine: 'sqlite' }, path, this.#dir)
       }
       case 'postgres':
-        return await provisionPostgres({ ...spec, engine: 'postgres' }, where.url, where.freshName)
+        return postgresDatabase({ ...spec, engine: 'postgres' }, where.url, where.freshName)
       case 'mysql':
       case 'mariadb':
-        return await provisionMysql({ ...spec, engine: 'mysql' }, where.url, where.freshName)
+        return mysqlDatabase({ ...spec, engine: 'mysql' }, where.url, where.freshName)
       default:
-        return await provisionRedis({ ...spec, engine: 'redis' }, where.url, this.#reaper)
+        return await redisDatabase({ ...spec, engine: 'redis' }, where.url, this.#reaper)
     }
   }
 }

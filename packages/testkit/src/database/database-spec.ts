@@ -22,12 +22,16 @@ export interface DatabaseSpec {
    * `mainstay_test_`, unless it lies in the cluster's own folder. Two servers cannot be given the same: use `shareWith`.
    */
   readonly url?: string | (() => string)
-  /** Makes the schema: a function, or a command in which `%(dbUrl)s` and `%(dbPath)s` are replaced. */
+  /**
+   * Makes the schema: a function, or a command in which `%(dbUrl)s` and `%(dbPath)s` are replaced. A command also has the
+   * URL in its environment as `DATABASE_URL` (for PostgreSQL in `PGHOST`, `PGPASSWORD` … too). Take it from there when it has
+   * a password: command lines can be read by every user of the machine.
+   */
   readonly migrate: ((ctx: MigrationContext) => Promise<void>) | readonly string[]
   /**
-   * What the schema is made from: a change of these files makes a new template. A `migrate` that is a function has a
-   * template only if this is given (empty: its text alone decides), else it runs every time: what it has caught from
-   * around it cannot be seen.
+   * What the schema is made from, files and folders: a change of them makes a new template. Empty: the text of `migrate`
+   * alone decides. Without it there is no template and `migrate` runs every time: what a command reads, and what a function
+   * has caught from around it, cannot be seen.
    */
   readonly sources?: readonly (string | URL)[]
   /** false: migrate every time. A path or name: take that as template. Default: the machine-wide cache. */
@@ -36,19 +40,19 @@ export interface DatabaseSpec {
   readonly seed?: (ctx: MigrationContext) => Promise<void>
 }
 
-/** A database that belongs to one cluster. */
+/** A database that belongs to one cluster. Nothing of it exists until it is reset for the first time. */
 export interface ProvisionedDatabase {
   readonly engine: DatabaseEngineName
   readonly url: string
   sql(statement: string, params: readonly unknown[]): Promise<Row[]>
   /**
-   * Back to the state after migration and seed. `live`: a server has it open; a SQLite file then only loses its rows, also
+   * Makes it, or brings it back to the state after migration and seed. `live`: a server has it open; a SQLite file then only loses its rows, also
    * those of the migration.
    */
   reset(options: { live: boolean }): Promise<void>
   /** Closes connections opened by `sql`. */
   close(): Promise<void>
-  /** Removes it, unless it is a file of the cluster's folder. */
+  /** Removes it, also one that is half made, unless it is a file of the cluster's folder. */
   drop(): Promise<void>
   /** For the reaper: a command that removes it when this process cannot. */
   readonly dropCommand?: { readonly command: readonly string[]; readonly env: Record<string, string> }

@@ -24,6 +24,7 @@ const migrations = (file: string): number => (existsSync(file) ? readFileSync(fi
 function countingSpec(file: string, more: Partial<DatabaseSpec> = {}): DatabaseSpec {
   return {
     engine: 'sqlite',
+    sources: [],
     migrate: [
       'sh',
       '-c',
@@ -107,6 +108,14 @@ describe('databases (testkit.md A6)', { timeout: 180_000 }, () => {
     expect(templateKey({ ...base, sources: [] }, '1')).not.toBe(key)
     writeFileSync(source, 'two')
     expect(templateKey(base, '1')).not.toBe(key)
+    const folder = join(work, 'package')
+    mkdirSync(join(folder, '__pycache__'), { recursive: true })
+    writeFileSync(join(folder, 'one.py'), '')
+    const ofFolder = templateKey({ ...base, sources: [folder] }, '1')
+    writeFileSync(join(folder, '__pycache__', 'one.pyc'), '')
+    expect(templateKey({ ...base, sources: [folder] }, '1')).toBe(ofFolder)
+    writeFileSync(join(folder, 'two.py'), '')
+    expect(templateKey({ ...base, sources: [folder] }, '1')).not.toBe(ofFolder)
     expect(() => templateKey({ ...base, sources: [join(work, 'gone.sql')] }, '1')).toThrow('gone.sql of a migration')
   })
 

@@ -19,25 +19,24 @@ export async function mysqlSql(url: string, statement: string, params: readonly 
 }
 
 /** A database on a running server; the template is a dump in the cache. Source: testkit.md A6. */
-export async function provisionMysql(spec: DatabaseSpec, url: string, freshName: string): Promise<ProvisionedDatabase> {
+export function mysqlDatabase(spec: DatabaseSpec, url: string, freshName: string): ProvisionedDatabase {
   const named = parseDatabaseUrl(url).database
   const name = named === '' || named === 'mysql' ? freshName : named
   assertDisposable(name)
   const own = withDatabase(url, name)
-  const create = async (): Promise<void> => {
-    await recreateMysql(own)
-    const dump = await templateOf(spec, url, `${name}_tpl`)
-    if (dump === undefined) await migrate(spec, { url: own, path: '', dir: '' })
-    else await client(own, [], name, readFileSync(dump, 'utf8'))
-    await seed(spec, { url: own, path: '', dir: '' })
-  }
-  await create()
-  const drop = `drop database if exists ${quoteName(name)}`
+  const scratch = `${freshName}_tpl`
+  const drop = [name, scratch].map((each) => `drop database if exists ${quoteName(each)}`).join('; ')
   return {
     engine: 'mysql',
     url: own,
     sql: (statement, params) => mysqlSql(own, statement, params),
-    reset: create,
+    async reset() {
+      await recreateMysql(own)
+      const dump = await templateOf(spec, url, scratch)
+      if (dump === undefined) await migrate(spec, { url: own, path: '', dir: '' })
+      else await client(own, [], name, readFileSync(dump, 'utf8'))
+      await seed(spec, { url: own, path: '', dir: '' })
+    },
     close: async () => undefined,
     drop: async () => void (await client(url, ['-e', drop])),
     dropCommand: clientCommand(url, ['-e', drop]),
@@ -52,6 +51,7 @@ export async function recreateMysql(url: string): Promise<void> {
   await client(url, ['-e', `drop database if exists ${name}; create database ${name} character set utf8mb4`])
 }
 
+/** @param scratch a database name that is this one's alone: in it the schema is made that is dumped */
 async function templateOf(spec: DatabaseSpec, url: string, scratch: string): Promise<string | undefined> {
   const choice = templateChoice(spec)
   if (choice.use === 'none') return undefined
@@ -60,14 +60,11 @@ async function templateOf(spec: DatabaseSpec, url: string, scratch: string): Pro
   const folder = await cachedFolder('mysql', templateKey(spec, String(row?.['version'])), async (dir) => {
     const scratchUrl = withDatabase(url, scratch)
     await recreateMysql(scratchUrl)
-    try {
-      await migrate(spec, { url: scratchUrl, path: '', dir })
-      const { command, env } = clientCommand(url, ['--skip-comments', scratch], 'mariadb-dump')
-      const { stdout } = await runProgram(command, { env: { ...process.env, ...env } })
-      writeFileSync(join(dir, dumpName), stdout)
-    } finally {
-      await client(url, ['-e', `drop database if exists ${quoteName(scratch)}`])
-    }
+    await migrate(spec, { url: scratchUrl, path: '', dir })
+    const { command, env } = clientCommand(url, ['--skip-comments', scratch], 'mariadb-dump')
+    const { stdout } = await runProgram(command, { env: { ...process.env, ...env } })
+    writeFileSync(join(dir, dumpName), stdout)
+    await client(url, ['-e', `drop database if exists ${quoteName(scratch)}`])
   })
   return join(folder, dumpName)
 }

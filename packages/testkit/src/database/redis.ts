@@ -16,7 +16,7 @@ const lastNumber = 15
  * never FLUSHALL, and only if it was empty or holds what an earlier test left there. Throws TK_DATABASE_FAILED when all
  * are taken. Source: testkit.md A6.
  */
-export async function provisionRedis(
+export async function redisDatabase(
   spec: DatabaseSpec,
   url: string,
   reaper: ReaperClient,
@@ -29,18 +29,16 @@ export async function provisionRedis(
     return reply
   }
   const own = withDatabase(url, String(number))
-  const fill = async (): Promise<void> => {
-    await run(['FLUSHDB'])
-    await migrate(spec, { url: own, path: '', dir: '' })
-    await seed(spec, { url: own, path: '', dir: '' })
-  }
-  await fill()
   let dirty = false
   return {
     engine: 'redis',
     url: own,
     sql: async (statement, params) => [{ value: await run([...statement.trim().split(/\s+/), ...params.map(String)]) }],
-    reset: fill,
+    async reset() {
+      await run(['FLUSHDB'])
+      await migrate(spec, { url: own, path: '', dir: '' })
+      await seed(spec, { url: own, path: '', dir: '' })
+    },
     close: async () => {
       if (!dirty) removeQuietly(mark)
       releaseLock(path)

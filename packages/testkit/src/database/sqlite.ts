@@ -16,11 +16,7 @@ const migrationTables = /migrat|alembic_version|schema_version/i
  *
  * @param ownFolder the cluster's: in it every file is the kit's own
  */
-export async function provisionSqlite(
-  spec: DatabaseSpec,
-  path: string,
-  ownFolder: string,
-): Promise<ProvisionedDatabase> {
+export function sqliteDatabase(spec: DatabaseSpec, path: string, ownFolder: string): ProvisionedDatabase {
   const fill = async (): Promise<void> => {
     assertDisposableFile(path, ownFolder)
     mkdirSync(dirname(path), { recursive: true, mode: 0o711 })
@@ -30,7 +26,6 @@ export async function provisionSqlite(
     else copyFileSync(template, path, constants.COPYFILE_FICLONE)
     await seed(spec, place(path))
   }
-  await fill()
   let connection: DatabaseSync | undefined
   const open = async (): Promise<DatabaseSync> => {
     const { DatabaseSync } = await import('node:sqlite')

@@ -8,9 +8,9 @@ import { claimLock, homeDir, releaseLock, removeQuietly } from '../home.ts'
 import type { DatabaseSpec } from './database-spec.ts'
 
 /** Templates of a kind beyond this number are removed, the longest unused first. */
-const keptTemplates = 5
+export const keptTemplates = 5
 /** One that was used so recently may be being copied. */
-const untouchedMs = 60_000
+export const untouchedMs = 60_000
 const buildTimeoutMs = 180_000
 
 /**
@@ -71,8 +71,15 @@ function hashPath(path: string, hash: ReturnType<typeof createHash>): void {
   hash.update(`${path}\0`)
   const found = statSync(path, { throwIfNoEntry: false })
   if (found === undefined) throw new TestkitError('TK_BAD_SPEC', `the source ${path} of a migration does not exist`)
-  if (found.isDirectory()) for (const name of readdirSync(path).sort()) hashPath(join(path, name), hash)
+  if (found.isDirectory()) for (const name of sourcesIn(path)) hashPath(join(path, name), hash)
   else hash.update(readFileSync(path))
+}
+
+/** What Python makes of its sources when it first reads them is not one of them. */
+function sourcesIn(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => name !== '__pycache__')
+    .sort()
 }
 
 async function buildAndPublish(published: string, build: (folder: string) => Promise<void>): Promise<void> {
