@@ -1,7 +1,8 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
-import { errorCode } from '../../core/errors.ts'
+import { InvalidInputError, errorCode } from '../../core/errors.ts'
+import type { Logger } from '../../core/logging.ts'
 import { makeDirectory } from '../../core/make-directory.ts'
 import { isJsonObject, parseJson, toJson, type Json, type JsonObject } from '../../core/json.ts'
 import { formatZulu, parseTimestamp } from '../../core/timestamp.ts'
@@ -13,6 +14,21 @@ export interface DomainMemory {
   load(): Promise<ReadonlyMap<string, KnownDomain> | undefined>
   /** Replaces all of it at once: afterwards, or after a crash, either the old or the new is there. */
   save(domains: ReadonlyMap<string, KnownDomain>): Promise<void>
+}
+
+/** A memory that cannot be understood is no memory: the next comparison starts a new one. */
+export async function remembered(
+  memory: DomainMemory,
+  logger: Logger,
+): Promise<ReadonlyMap<string, KnownDomain> | undefined> {
+  try {
+    return await memory.load()
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error
+    const text = 'What was known of the guests cannot be read; ends that nobody has seen until now are not told'
+    logger.error({ err: error }, text)
+    return undefined
+  }
 }
 
 /** A file that is only ever replaced as a whole. Source: monitors.md 7.5. */

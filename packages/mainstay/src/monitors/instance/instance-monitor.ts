@@ -1,14 +1,13 @@
 import { DomainEventId, LifecycleEvent } from '@mainstay/libvirt-rpc'
 
 import { withDeadline } from '../../core/deadline.ts'
-import { InvalidInputError, errorMessage } from '../../core/errors.ts'
+import { errorMessage } from '../../core/errors.ts'
 import type { AgentOptions } from '../agent-options.ts'
 import type { MonitorContext, MonitorHealth, RunningMonitor } from '../monitor.ts'
 import type { VmReport } from '../report.ts'
-import type { DomainMemory } from './domain-memory.ts'
+import { remembered, type DomainMemory } from './domain-memory.ts'
 import type { DomainAccess, DomainListener, DomainSource } from './domain-source.ts'
-import { guestIdentity } from './guest-identity.ts'
-import { ignoredDomains } from './ignore-domains.ts'
+import { GuestIdentities } from './guest-identities.ts'
 import { instanceMetrics, type InstanceMetrics } from './instance-metrics.ts'
 import { isWish } from './intent.ts'
 import { judgeEvent } from './judge-event.ts'
@@ -18,18 +17,11 @@ import type { WatchedEvent } from './normalise.ts'
 import { reconcile } from './reconcile.ts'
 import { Repeats } from './repeats.ts'
 import type { GuestFact } from './report-table.ts'
-import { parseUuidSource, type UuidSource } from './uuid-source.ts'
+import { settingsFrom, type Settings } from './settings.ts'
 
 type Arrival =
   | { readonly kind: 'event'; readonly event: WatchedEvent; readonly atMs: number }
   | { readonly kind: 'compare'; readonly access: DomainAccess }
-
-interface Settings {
-  readonly hostname: string
-  readonly instance: AgentOptions['instance']
-  readonly isIgnored: (name: string) => boolean
-  readonly uuidSource: UuidSource
-}
 
 /** More than this never waits: a comparison says the same in fewer words. */
 const MOST_ARRIVALS = 100_000
@@ -50,7 +42,8 @@ const PAUSES = ['SUSPENDED_', 'CRASHED_']
  * one report, and no event is judged against a list that is older than itself.
  *
  * Invariant: what is known of a domain is written down only after what it led to is in the spool (`MemoryKeeper`). A
- * report that the spool refuses leaves the domain as it was known before, and a comparison follows.
+ * report that the spool refuses, or whose guest's identity cannot be read now, leaves the domain as it was known before,
+ * and a comparison follows.
  *
  * Source: monitors.md section 7.
  */
@@ -62,6 +55,9 @@ export class InstanceMonitor implements RunningMonitor, DomainListener {
   readonly #repeats = new Repeats()
   readonly #arrivals: Arrival[] = []
   readonly #domains = new Map<string, KnownDomain>()
+  readonly #identities: GuestIdentities
+  /** Events that wait for the next comparison to be judged again, one for each fact. */
+  readonly #unjudged = new Map<string, Arrival>()
   #settings: Settings
   #firstStart: boolean
   #access: DomainAccess | undefined
@@ -81,13 +77,14 @@ export class InstanceMonitor implements RunningMonitor, DomainListener {
     this.#metrics = instanceMetrics(context.metrics)
     this.#firstStart = known === undefined
     for (const [uuid, domain] of known ?? []) this.#domains.set(uuid, domain)
-    const { sink, clock, logger } = context
+    const { sink, clock, logger, tasks } = context
+    this.#identities = new GuestIdentities({ clock, logger, signal: tasks.signal })
     this.#keeper = new MemoryKeeper({ memory, sink, clock, logger, latest: () => this.#domains })
   }
 
   /** @throws AgentConfigError when an option makes no sense */
   static async start(deps: InstanceMonitorDeps): Promise<InstanceMonitor> {
-    const monitor = new InstanceMonitor(deps, await remembered(deps))
+    const monitor = new InstanceMonitor(deps, await remembered(deps.memory, deps.context.logger))
     deps.source.start(monitor)
     return monitor
   }
@@ -167,7 +164,7 @@ export class InstanceMonitor implements RunningMonitor, DomainListener {
     this.#know(uuid, judgement.known)
     if (event.id === DomainEventId.LIFECYCLE) this.#noteAnotherLife(uuid, event.event)
     if (judgement.suppressed !== undefined) this.#metrics.suppressed(judgement.suppressed)
-    if (judgement.fact !== undefined) this.#tell({ uuid, name: domain.name, before, fact: judgement.fact, atMs })
+    if (judgement.fact !== undefined) this.#tell({ uuid, name: domain.name, before, fact: judgement.fact, atMs, event })
   }
 
   async #compare(access: DomainAccess): Promise<void> {
@@ -195,6 +192,7 @@ export class InstanceMonitor implements RunningMonitor, DomainListener {
     const { findings, next, unexplained } = reconcile(previous, judged, { panicAs: instance.panicAs, nowMs })
     const identified = new Map<string, KnownDomain>()
     for (const [uuid, known] of next) identified.set(uuid, await this.#identified(uuid, known))
+    this.#identities.keepOnly(next)
     // Without a pause from here on: what is known and what is told of it go to the keeper together.
     this.#firstStart = false
     this.#domains.clear()
@@ -209,6 +207,8 @@ export class InstanceMonitor implements RunningMonitor, DomainListener {
       this.#tell({ uuid, name, before, fact: { event, virDomainEvent }, atMs: nowMs })
     }
     this.#keeper.changed()
+    this.#arrivals.push(...this.#unjudged.values())
+    this.#unjudged.clear()
     this.#metrics.compared('ok')
     if (access === this.#access) this.#state = 'watching'
   }
@@ -221,14 +221,10 @@ export class InstanceMonitor implements RunningMonitor, DomainListener {
     })
   }
 
-  /** With the guest's own identity looked up where that is not the domain's. */
   async #identified(uuid: string, known: KnownDomain): Promise<KnownDomain> {
     const { uuidSource, instance } = this.#settings
-    if (uuidSource.kind === 'domain' || known.instanceUuid !== null || this.#access === undefined) return known
-    const { clock, logger, tasks } = this.#context
-    const limits = { timeoutMs: instance.identityTimeoutMs, signal: tasks.signal }
-    const about = { access: this.#access, clock, logger, ...limits }
-    return { ...known, instanceUuid: await guestIdentity({ uuid, name: known.name }, uuidSource, about) }
+    const look = { source: uuidSource, access: this.#access, timeoutMs: instance.identityTimeoutMs }
+    return await this.#identities.identified(uuid, known, look)
   }
 
   #know(uuid: string, known: KnownDomain | undefined): void {
@@ -243,11 +239,13 @@ export class InstanceMonitor implements RunningMonitor, DomainListener {
     if (event === LifecycleEvent.RESUMED) this.#repeats.anotherLife(uuid, PAUSES)
   }
 
-  #tell({ uuid, name, before, fact, atMs }: Told): void {
+  #tell(told: Told): void {
+    const { uuid, name, before, fact, atMs } = told
     const { logger, clock } = this.#context
     const { hostname, instance, uuidSource } = this.#settings
     const instanceUuid = uuidSource.kind === 'domain' ? uuid : (this.#domains.get(uuid) ?? before)?.instanceUuid
     if (instanceUuid === undefined || instanceUuid === null) {
+      if (this.#identities.isUnread(uuid)) return this.#tellLater(told)
       this.#metrics.suppressed('no_identity')
       logger.error(
         { uuid, ...fact },
@@ -265,6 +263,15 @@ export class InstanceMonitor implements RunningMonitor, DomainListener {
     else logger.warn(seen, `Guest ${name}: ${fact.event} ${fact.virDomainEvent}`)
     const payload = { event: fact.event, instance_uuid: instanceUuid, vir_domain_event: fact.virDomainEvent }
     this.#keeper.after(this.#hand({ type: 'VM', hostname, detectedAtMs: atMs, payload }, { uuid, before }))
+  }
+
+  /** A comparison finds again what a domain's state shows; other facts are in their events alone. */
+  #tellLater({ uuid, name, before, fact, atMs, event }: Told): void {
+    const text = `Guest ${name}: ${fact.virDomainEvent} is told as soon as its identity can be read`
+    this.#context.logger.warn({ uuid, ...fact }, text)
+    if (event === undefined || event.id === DomainEventId.LIFECYCLE) this.#know(uuid, before)
+    else this.#unjudged.set(`${uuid} ${fact.event} ${fact.virDomainEvent}`, { kind: 'event', event, atMs })
+    this.#compareAgain(this.#settings.instance.reconcileRetryMs)
   }
 
   /** Not awaited by the queue: reports that come together share one write of the spool, which keeps their order. */
@@ -294,24 +301,6 @@ interface Told {
   readonly before: KnownDomain | undefined
   readonly fact: GuestFact
   readonly atMs: number
-}
-
-function settingsFrom({ hostname, instance }: AgentOptions): Settings {
-  const uuidSource = parseUuidSource(instance.uuidSource)
-  return { hostname, instance, uuidSource, isIgnored: ignoredDomains(instance.ignoreDomains) }
-}
-
-/** A memory that cannot be understood is no memory: the next comparison starts a new one. */
-async function remembered({
-  memory,
-  context,
-}: InstanceMonitorDeps): Promise<ReadonlyMap<string, KnownDomain> | undefined> {
-  try {
-    return await memory.load()
-  } catch (error) {
-    if (!(error instanceof InvalidInputError)) throw error
-    const text = 'What was known of the guests cannot be read; ends that nobody has seen until now are not told'
-    context.logger.error({ err: error }, text)
-    return undefined
-  }
+  /** Undefined for what a comparison has found. */
+  readonly event?: WatchedEvent
 }
