@@ -15,7 +15,7 @@ export interface AgentOptions {
   readonly stateDir: string
   readonly sender: AgentSenderOptions
   readonly api: AgentApiOptions
-  readonly libvirt: { readonly connectionUri: string }
+  readonly libvirt: AgentLibvirtOptions
   readonly instance: InstanceOptions
   readonly metrics: {
     /** `[metrics] listen`: `address:port`, or `0` for none. */
@@ -53,6 +53,18 @@ export interface AgentApiOptions {
   readonly insecure: boolean
 }
 
+export interface AgentLibvirtOptions {
+  readonly connectionUri: string
+  /** `[libvirt] connect_timeout`: bound on connecting. */
+  readonly connectTimeoutMs: number
+  /** `[libvirt] call_timeout`: bound on one answer. */
+  readonly callTimeoutMs: number
+  /** `[libvirt] keepalive_interval`: after this silence libvirt is asked for a sign of life (IM-2). */
+  readonly keepaliveIntervalMs: number
+  /** `[libvirt] keepalive_misses`: unanswered signs after which the connection is given up. */
+  readonly keepaliveMisses: number
+}
+
 export interface InstanceOptions {
   readonly dedupeWindowMs: number
   readonly panicAs: PanicAs
@@ -61,7 +73,7 @@ export interface InstanceOptions {
   readonly uuidSource: string
   /** After this long a comparison with libvirt that failed is tried again. */
   readonly reconcileRetryMs: number
-  /** Bound on one comparison with libvirt. */
+  /** `[instance] reconcile_timeout`: bound on one comparison with libvirt. */
   readonly reconcileTimeoutMs: number
   /** `[instance] identity_timeout`: bound on reading the identity of one guest in its metadata. */
   readonly identityTimeoutMs: number
@@ -112,7 +124,14 @@ export function agentOptions(given: AgentOverrides = {}): AgentOptions {
       insecure: false,
       ...given.api,
     },
-    libvirt: { connectionUri: 'qemu:///system', ...given.libvirt },
+    libvirt: {
+      connectionUri: 'qemu:///system',
+      connectTimeoutMs: 10_000,
+      callTimeoutMs: 30_000,
+      keepaliveIntervalMs: 5_000,
+      keepaliveMisses: 3,
+      ...given.libvirt,
+    },
     instance: {
       dedupeWindowMs: 10_000,
       panicAs: 'native',

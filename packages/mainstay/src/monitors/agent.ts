@@ -193,6 +193,10 @@ function keptUntilRestart(before: AgentOptions, after: AgentOptions): string[] {
     spool_dir: sender.spoolDir,
     shutdown_grace: sender.shutdownGraceMs,
     connection_uri: libvirt.connectionUri,
+    connect_timeout: libvirt.connectTimeoutMs,
+    call_timeout: libvirt.callTimeoutMs,
+    keepalive_interval: libvirt.keepaliveIntervalMs,
+    keepalive_misses: libvirt.keepaliveMisses,
     listen: metrics.listen,
   })
   const old = read(before)

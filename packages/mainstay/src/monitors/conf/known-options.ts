@@ -25,7 +25,7 @@ export const KNOWN_OPTIONS: Readonly<Record<string, readonly string[]>> = {
     connect_retry_delay status_code_retries status_code_retry_delay retriable_status_codes collect_timing
     split_loggers cafile certfile keyfile insecure timeout`),
   callback: words('retry_max retry_interval'),
-  libvirt: words('connection_uri'),
+  libvirt: words('connection_uri connect_timeout call_timeout keepalive_interval keepalive_misses'),
   host: words(`
     monitoring_driver monitoring_interval monitoring_samples api_retry_max api_retry_interval disable_ipmi_check
     restrict_to_remotes ipmi_timeout ipmi_retry_max ipmi_retry_interval stonith_wait tcpdump_timeout
@@ -42,7 +42,7 @@ export const KNOWN_OPTIONS: Readonly<Record<string, readonly string[]>> = {
     guest_ping_concurrency guest_grace guest_opt_in guest_probe`),
   masakarimonitors_privileged: words('user group helper_command capabilities thread_pool_size logger_name'),
   sender: words('spool_dir spool_ttl send_concurrency retry_mode shutdown_grace'),
-  instance: words('dedupe_window panic_as ignore_domains uuid_source identity_timeout'),
+  instance: words('dedupe_window panic_as ignore_domains uuid_source identity_timeout reconcile_timeout'),
   selffence: words('enabled selffence_after watchdog_device watchdog_timeout'),
   metrics: words('listen'),
 }

@@ -114,6 +114,12 @@ panic_as = stopped_failed
 ignore_domains = build-*, test-?
 uuid_source = metadata:http://x#id
 identity_timeout = 9
+reconcile_timeout = 90
+[libvirt]
+connect_timeout = 2
+call_timeout = 3
+keepalive_interval = 4
+keepalive_misses = 5
 [metrics]
 listen = 0
 [api]
@@ -134,6 +140,14 @@ endpoint_override = http://127.0.0.1:15868/v1
       ignoreDomains: ['build-*', 'test-?'],
       uuidSource: 'metadata:http://x#id',
       identityTimeoutMs: 9_000,
+      reconcileTimeoutMs: 90_000,
+    })
+    expect(agent.libvirt).toEqual({
+      connectionUri: 'qemu:///system',
+      connectTimeoutMs: 2_000,
+      callTimeoutMs: 3_000,
+      keepaliveIntervalMs: 4_000,
+      keepaliveMisses: 5,
     })
     expect(agent.metrics.listen).toBe('0')
     expect(agent.api).toMatchObject({ authType: 'none', endpoint: 'http://127.0.0.1:15868/v1' })

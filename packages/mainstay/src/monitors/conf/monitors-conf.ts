@@ -45,7 +45,13 @@ function options(values: Values): AgentOverrides {
     hostname: values.text('DEFAULT', 'hostname') ?? values.text('DEFAULT', 'host'),
     tempdir: values.text('DEFAULT', 'tempdir'),
     api: apiOptions(values),
-    libvirt: defined({ connectionUri: values.text('libvirt', 'connection_uri') }),
+    libvirt: defined<Partial<AgentOptions['libvirt']>>({
+      connectionUri: values.text('libvirt', 'connection_uri'),
+      connectTimeoutMs: ms(values.number('libvirt', 'connect_timeout', { min: 1 })),
+      callTimeoutMs: ms(values.number('libvirt', 'call_timeout', { min: 1 })),
+      keepaliveIntervalMs: ms(values.number('libvirt', 'keepalive_interval', { min: 1 })),
+      keepaliveMisses: values.number('libvirt', 'keepalive_misses', { min: 1 }),
+    }),
     sender: defined<Partial<AgentOptions['sender']>>({
       spoolDir: values.text('sender', 'spool_dir'),
       spoolTtlMs: ms(values.number('sender', 'spool_ttl')),
@@ -64,6 +70,7 @@ function options(values: Values): AgentOverrides {
       ignoreDomains: values.list('instance', 'ignore_domains'),
       uuidSource: values.text('instance', 'uuid_source'),
       identityTimeoutMs: ms(values.number('instance', 'identity_timeout', { min: 1 })),
+      reconcileTimeoutMs: ms(values.number('instance', 'reconcile_timeout', { min: 1 })),
     }),
     metrics: defined({ listen: values.text('metrics', 'listen') }),
   })

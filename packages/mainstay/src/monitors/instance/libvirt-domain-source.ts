@@ -12,10 +12,14 @@ import {
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/logging.ts'
 import type { Random } from '../../core/random.ts'
+import type { AgentLibvirtOptions } from '../agent-options.ts'
 import type { DomainAccess, DomainListener, DomainSource } from './domain-source.ts'
 import type { LibvirtAddress } from './libvirt-address.ts'
 import { WATCHED_EVENTS } from './normalise.ts'
 import type { CurrentDomain } from './reconcile.ts'
+
+/** How long libvirt is waited for. */
+export type LibvirtTimes = Omit<AgentLibvirtOptions, 'connectionUri'>
 
 /**
  * The domains of this host's libvirt, over its read-only socket (IM-1). The session reconnects for ever (IM-3) and
@@ -24,12 +28,17 @@ import type { CurrentDomain } from './reconcile.ts'
  */
 export class LibvirtDomainSource implements DomainSource {
   readonly #address: LibvirtAddress
+  readonly #times: LibvirtTimes
   readonly #deps: { clock: Clock; random: Random; logger: Logger }
   #listener: DomainListener | undefined
   #session: LibvirtSession | undefined
 
-  constructor(address: LibvirtAddress, deps: { clock: Clock; random: Random; logger: Logger }) {
+  constructor(
+    { address, times }: { address: LibvirtAddress; times: LibvirtTimes },
+    deps: { clock: Clock; random: Random; logger: Logger },
+  ) {
     this.#address = address
+    this.#times = times
     this.#deps = deps
   }
 
@@ -45,7 +54,12 @@ export class LibvirtDomainSource implements DomainSource {
 
   #open(listener: DomainListener, socketPath: string): void {
     const { random, logger } = this.#deps
+    const { connectTimeoutMs, callTimeoutMs, keepaliveIntervalMs, keepaliveMisses } = this.#times
     const session = new LibvirtSession({
+      connectTimeoutMs,
+      callTimeoutMs,
+      keepaliveIntervalMs,
+      keepaliveMisses,
       socketPath,
       uri: this.#address.uri,
       readOnly: true,

@@ -10,7 +10,7 @@ import { LibvirtDomainSource } from './libvirt-domain-source.ts'
 export const startInstanceMonitor: StartMonitor = async (context, options) => {
   const runtimeDir = process.env['XDG_RUNTIME_DIR'] ?? '/run'
   const address = libvirtAddress(options.libvirt.connectionUri, { runtimeDir })
-  const source = new LibvirtDomainSource(address, context)
+  const source = new LibvirtDomainSource({ address, times: options.libvirt }, context)
   const memory = new DomainMemoryFile(join(options.stateDir, 'instance-domains.json'))
   return await InstanceMonitor.start({ context, source, memory, options })
 }
