@@ -7,7 +7,7 @@ import { systemCode } from '../errors.ts'
  * A number alone does not name a process: the kernel uses it again. A process is named by its number together with
  * the moment it started. A zombie is dead: it holds no port, no file, no memory; only its parent has not asked yet.
  *
- * On systems without `/proc` the lists are empty and liveness falls back to signal 0.
+ * On systems without `/proc` the lists are empty, liveness falls back to signal 0, and a group is addressed as a whole.
  */
 export interface ProcessEntry {
   readonly pid: number
@@ -27,12 +27,13 @@ export interface ProcessIdentity {
   readonly startTicks: number
 }
 
-const hasProc = process.platform === 'linux'
+/** Whether there is a `/proc` to look into. */
+export const hasProcessTable: boolean = process.platform === 'linux'
 /** `kthreadd`: its children never have arguments or an environment. */
 const kernelThreads = 2
 
 export function readProcess(pid: number): ProcessEntry | undefined {
-  const text = hasProc ? readQuietly(`/proc/${pid}/stat`) : undefined
+  const text = hasProcessTable ? readQuietly(`/proc/${pid}/stat`) : undefined
   if (text === undefined) return undefined
   // The command stands in parentheses and may itself contain anything: read on after the last one.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
@@ -49,7 +50,7 @@ export function readProcess(pid: number): ProcessEntry | undefined {
 }
 
 export function listPids(): number[] {
-  if (!hasProc) return []
+  if (!hasProcessTable) return []
   return readdirSync('/proc')
     .map(Number)
     .filter((pid) => pid > 0)
@@ -67,7 +68,7 @@ export function identityOf(pid: number): ProcessIdentity {
 
 /** True while the very process runs that was meant; false for its successor under the same number and for a zombie. */
 export function isAlive(identity: ProcessIdentity): boolean {
-  if (!hasProc) return answersSignal(identity.pid)
+  if (!hasProcessTable) return answersSignal(identity.pid)
   const entry = readProcess(identity.pid)
   return (
     entry !== undefined && !isDead(entry) && (identity.startTicks === 0 || entry.startTicks === identity.startTicks)
@@ -88,6 +89,17 @@ export function groupLedBy(leader: ProcessIdentity): ProcessEntry[] {
   const present = readProcess(leader.pid)
   if (present !== undefined && present.startTicks !== leader.startTicks) return []
   return groupMembers(leader.pid).filter((entry) => entry.startTicks >= leader.startTicks)
+}
+
+/** Whether somebody of the group lives that this very process leads or led. */
+export function hasGroup(leader: ProcessIdentity): boolean {
+  if (leader.pid === 0) return false
+  return hasProcessTable ? groupLedBy(leader).length > 0 : sendSignal(-leader.pid, 0)
+}
+
+/** Signals the whole group that this very process leads or led, also when it has ended; false when nobody of it lives. */
+export function signalGroup(leader: ProcessIdentity, signal: NodeJS.Signals): boolean {
+  return hasGroup(leader) && sendSignal(-leader.pid, signal)
 }
 
 /** The living processes whose environment contains all of these `NAME=value` entries. */
@@ -132,8 +144,8 @@ export function openDescriptors(pid: number): { fd: number; target: string }[] {
   }
 }
 
-/** Sends a signal; false when there is nobody to receive it. A negative number addresses a group. */
-export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+/** Sends a signal; false when there is nobody to receive it. A negative number addresses a group; signal 0 only asks. */
+export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, signal)
   } catch (error) {

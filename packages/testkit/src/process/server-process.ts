@@ -7,10 +7,13 @@ import {
   anyInExec,
   findByEnvironment,
   groupLedBy,
+  hasGroup,
+  hasProcessTable,
   identityOf,
   isAlive,
   readProcess,
   sendSignal,
+  signalGroup,
   signalProcess,
   type ProcessEntry,
   type ProcessIdentity,
@@ -177,8 +180,15 @@ export class ServerProcess {
   async #endStragglers(): Promise<void> {
     const members = this.members().filter(isAlive)
     for (const { pid } of members) sendSignal(pid, 'SIGKILL')
+    if (!hasProcessTable) await this.#endUnseenGroup()
     await endStragglers(this.#marker, members)
     if (this.pid > 0) this.#onGone?.(this.pid)
+  }
+
+  /** The leader has ended: a living process of its number is a stranger, and its group with it. */
+  async #endUnseenGroup(): Promise<void> {
+    if (isAlive(this.identity) || !signalGroup(this.identity, 'SIGKILL')) return
+    await pollUntil(() => !hasGroup(this.identity), { timeoutMs: 2000 })
   }
 
   #stillRuns(when: string): TestkitError {

@@ -3,8 +3,11 @@ import { pollUntil } from '../clock.ts'
 import {
   findByEnvironment,
   groupLedBy,
+  hasGroup,
+  hasProcessTable,
   isAlive,
   sendSignal,
+  signalGroup,
   type ProcessEntry,
   type ProcessIdentity,
 } from '../process/process-table.ts'
@@ -19,7 +22,10 @@ const graceMs = 400
 /** Ends and removes everything in the ledger. Order: processes, databases, leases, mounts, folders. */
 export async function reap(ledger: Ledger): Promise<void> {
   const targets = (): ProcessEntry[] => remaining(ledger)
+  const groups = (): ProcessIdentity[] => unseenGroups(ledger)
+  const areGone = (): boolean => targets().length === 0 && groups().length === 0
   signalAll(targets(), 'SIGCONT')
+  for (const leader of groups()) signalGroup(leader, 'SIGCONT')
   const leaders = [...ledger.processes.values()]
   for (const leader of leaders) signalAll([leader], leader.signal)
   const asked = new Set(leaders.map((leader) => leader.pid))
@@ -27,12 +33,12 @@ export async function reap(ledger: Ledger): Promise<void> {
     targets().filter((entry) => !asked.has(entry.pid)),
     'SIGTERM',
   )
-  await pollUntil(() => targets().length === 0, { timeoutMs: graceMs, intervalMs: 20 })
+  await pollUntil(areGone, { timeoutMs: graceMs, intervalMs: 20 })
   await pollUntil(
     () => {
-      const left = targets()
-      signalAll(left, 'SIGKILL')
-      return left.length === 0
+      signalAll(targets(), 'SIGKILL')
+      for (const leader of groups()) signalGroup(leader, 'SIGKILL')
+      return areGone()
     },
     { timeoutMs: 2000, intervalMs: 20 },
   )
@@ -62,6 +68,11 @@ function remaining(ledger: Ledger): ProcessEntry[] {
   for (const marker of ledger.markers) for (const entry of findByEnvironment([marker])) found.set(entry.pid, entry)
   found.delete(process.pid)
   return [...found.values()]
+}
+
+/** The leaders of living groups, where there is no process table that shows their members. */
+function unseenGroups(ledger: Ledger): ProcessIdentity[] {
+  return hasProcessTable ? [] : [...ledger.processes.values()].filter(hasGroup)
 }
 
 function signalAll(entries: readonly ProcessIdentity[], signal: NodeJS.Signals): void {

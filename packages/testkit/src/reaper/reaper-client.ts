@@ -4,7 +4,7 @@ import { pollUntil } from '../clock.ts'
 import { homeDir } from '../home.ts'
 import { requireProgram } from '../process/executable.ts'
 import { ownerMarker } from '../process/owner-marker.ts'
-import { groupLedBy, sendSignal, type ProcessIdentity } from '../process/process-table.ts'
+import { signalGroup, type ProcessIdentity } from '../process/process-table.ts'
 import type { ReaperEvent } from './reaper-events.ts'
 
 /**
@@ -92,5 +92,5 @@ function spawnReaper(): ChildProcess {
 }
 
 function killAll(leaders: Iterable<ProcessIdentity>): void {
-  for (const leader of leaders) if (groupLedBy(leader).length > 0) sendSignal(-leader.pid, 'SIGKILL')
+  for (const leader of leaders) signalGroup(leader, 'SIGKILL')
 }
