@@ -1,21 +1,37 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { linkSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { randomUUID } from 'node:crypto'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
-import { systemCode } from './errors.ts'
+import { TestkitError, systemCode } from './errors.ts'
 import { identityOf, isAlive, type ProcessIdentity } from './process/process-table.ts'
+
+const writableByOthers = 0o022
 
 /**
  * Where the kit keeps what must be known machine-wide: port and Redis leases, database templates, and the folders of
  * the running clusters. One per user; `MAINSTAY_TESTKIT_DIR` moves it.
  *
  * Folders are passable (0711) because some servers refuse to run as root and run as another user below them.
+ *
+ * @throws TestkitError TK_BAD_SPEC when the usual folder is somebody else's
  */
 export function homeDir(...parts: string[]): string {
-  const base = process.env['MAINSTAY_TESTKIT_DIR'] ?? join(tmpdir(), `mainstay-testkit-${userInfo().uid}`)
-  const path = join(base, ...parts)
+  const path = join(process.env['MAINSTAY_TESTKIT_DIR'] ?? usualHome(), ...parts)
   mkdirSync(path, { recursive: true, mode: 0o711 })
   return path
+}
+
+/** Where anybody may make a folder, somebody else may have made this one to tell us what to end and remove. */
+function usualHome(): string {
+  const { uid } = userInfo()
+  const path = join(tmpdir(), `mainstay-testkit-${uid}`)
+  mkdirSync(path, { recursive: true, mode: 0o711 })
+  const found = lstatSync(path)
+  if (found.isDirectory() && found.uid === uid && (found.mode & writableByOthers) === 0) return path
+  throw new TestkitError(
+    'TK_BAD_SPEC',
+    `${path} is not a folder of yours that only you can write to: remove it, or name another one with MAINSTAY_TESTKIT_DIR`,
+  )
 }
 
 /** Writes to a temporary name and renames: a reader sees the old or the new content, never half of it. */

@@ -10,6 +10,8 @@ import { unmountOwn } from './mounts.ts'
 export const ownerFile = 'owner.json'
 /** Name of the file that marks a folder as kept for a person to look at. */
 export const keptFile = 'kept'
+/** What the processes of a cluster carry in their environment. Nothing else in a file says whom to end. */
+const runMarker = /^MAINSTAY_TESTKIT_RUN=[\w-]+$/
 /** Kept folders beyond this number are removed, oldest first. */
 export const keptFolders = 20
 /** What names no owner and has not changed for so long is nobody's. */
@@ -61,8 +63,9 @@ async function sweepRun(path: string): Promise<void> {
     return
   }
   if (isAlive(owner)) return
-  const marker = owner.marker
-  if (marker !== undefined) for (const entry of findByEnvironment([marker])) sendSignal(entry.pid, 'SIGKILL')
+  const { marker } = owner
+  if (marker !== undefined && runMarker.test(marker))
+    for (const entry of findByEnvironment([marker])) sendSignal(entry.pid, 'SIGKILL')
   await unmountOwn(path)
   leaveFolder(path)
 }
