@@ -1,5 +1,5 @@
 import type { Cluster } from './cluster.ts'
-import { pickKnown } from './cluster-overrides.ts'
+import { checkSharedKeys, pickKnown } from './cluster-overrides.ts'
 import type { KnownSecrets } from './config/known-secrets.ts'
 import type { ClusterDatabases } from './database/cluster-databases.ts'
 import { TestkitError } from './errors.ts'
@@ -36,7 +36,11 @@ export function serverHost(cluster: Cluster, { reaper, secrets, databases, proxi
       const owner = database !== undefined && 'shareWith' in database ? cluster.get(database.shareWith) : server
       return await databases.of(owner, owner === server ? context : owner.context(), override)
     },
-    assertOpen: () => cluster.assertOpen('starts'),
+    assertOpen: () => {
+      cluster.assertOpen('starts')
+      // Not when the cluster is made: servers are also added later.
+      if (options.allowUnknown !== true) checkSharedKeys(cluster.servers, options.overrides ?? {})
+    },
     warn: (text) => {
       cluster.warnings.push(text)
     },

@@ -5,7 +5,7 @@ export interface ClusterOptions {
   /** Part of the folder's name; default `cluster`. */
   readonly name?: string
   readonly servers?: readonly ServerSpec[]
-  /** Configuration overrides for every server that knows the key. */
+  /** Configuration overrides for every server that knows the key. A start is refused while no server knows one of them. */
   readonly overrides?: Readonly<Record<string, unknown>>
   /** A database of the whole cluster, for servers that declare none: `%(dbUrl)s`. */
   readonly database?: DatabaseSpec

@@ -248,8 +248,28 @@ describe('config files (testkit.md A3.1)', { timeout: 180_000 }, () => {
         expect(one.renderedConfig()).toEqual({ 'a.conf': 'spec cluster configured start script' })
         expect(() => one.configure({ e: 1 })).toThrow('no configuration key "e"')
       },
-      { overrides: { b: 'cluster', c: 'cluster', d: 'cluster', unknownHere: 1 } },
+      { overrides: { b: 'cluster', c: 'cluster', d: 'cluster' } },
     )
+  })
+
+  test('H-7 a key of the cluster’s overrides that no server has is an error when the first is started', async () => {
+    const a = { ...oneshot, name: 'a', config: { a: 'spec' } }
+    const overrides = { a: 'cluster', b: 'cluster' }
+    await withCluster(
+      [a],
+      async (cluster) => {
+        expect(await rejection(cluster.start('a'))).toMatchObject({ code: 'TK_CONFIG_UNKNOWN_KEY' })
+        expect(cluster.get('a').state).toBe('new')
+        cluster.add({ ...oneshot, name: 'late', config: { b: 'spec' } })
+        await cluster.startAll()
+        expect(cluster.servers.map((server) => server.config())).toEqual([{ a: 'cluster' }, { b: 'cluster' }])
+      },
+      { overrides },
+    )
+    await withCluster([a], async (cluster) => expect(await cluster.start('a')).toMatchObject({ exitCode: 0 }), {
+      overrides,
+      allowUnknown: true,
+    })
   })
 
   test('a relative data file is refused: relative to what?', async () => {
