@@ -11,8 +11,9 @@ import { describe, expect, test, vi } from 'vitest'
 import { pollUntil } from '../clock.ts'
 import { reasonOf } from '../errors.ts'
 import { homeDir, removeQuietly } from '../home.ts'
+import { runProgram } from '../process/run.ts'
 import type { ServerSpec } from '../spec.ts'
-import { httpServer, page, rejection, withCluster } from '../testing/fixture-server.ts'
+import { httpServer, page, rejection, script, withCluster } from '../testing/fixture-server.ts'
 import { atMostMs, patientMs } from '../testing/patience.ts'
 import { checkStdioEntry, openListeningSocket } from './listening-socket.ts'
 import { leasePort, unusedPort } from './port-lease.ts'
@@ -65,13 +66,30 @@ describe('sockets and ports (testkit.md A4)', { timeout: 180_000 }, () => {
     })
   })
 
-  test('H-12 the descriptors’ variable is not handed on to grandchildren', async () => {
-    await withCluster([httpServer()], async (cluster) => {
-      await cluster.startAll()
-      const { url } = cluster.get('api')
-      expect(JSON.parse(await page(`${url}/env`))).toMatchObject({ raw: { listen: 'http:3' } })
-      expect(JSON.parse(await page(`${url}/grandchild-env`))).not.toHaveProperty('MAINSTAY_LISTEN_FDS')
-    })
+  test('H-12 the numbers of descriptors reach the server that has them, and nobody else', async () => {
+    const names = ['MAINSTAY_LISTEN_FDS', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PID', 'NOTIFY_SOCKET']
+    const say = `console.log(JSON.stringify(${JSON.stringify(names)}.map((name) => process.env[name] ?? null)))`
+    const oneshot = { launch: 'oneshot', inheritEnv: true } as const
+    const servers = [
+      script(say, { ...oneshot, name: 'with', listen: [{ name: 'http' }] }),
+      script(say, { ...oneshot, name: 'without' }),
+      script(say, { ...oneshot, name: 'asks', env: { LISTEN_FDS: (old) => old } }),
+    ]
+    const told: unknown[] = []
+    // As if this process had itself been started with descriptors.
+    for (const name of names) vi.stubEnv(name, `of the test process: ${name}`)
+    try {
+      await withCluster(servers, async (cluster) => {
+        for (const { name } of servers) told.push(JSON.parse((await cluster.start(name)).stdout))
+      })
+      told.push(JSON.parse((await runProgram([process.execPath, '-e', say])).stdout))
+      told.push(JSON.parse((await runProgram([process.execPath, '-e', say], { env: { ...process.env } })).stdout))
+    } finally {
+      vi.unstubAllEnvs()
+    }
+    const none = [null, null, null, null, null]
+    const asked = [null, 'of the test process: LISTEN_FDS', null, null, null]
+    expect(told).toEqual([['http:3', null, null, null, null], none, asked, none, none])
   })
 
   test('H-13 a hundred starts leave no descriptor open', { timeout: 180_000 }, async (ctx) => {

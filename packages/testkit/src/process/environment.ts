@@ -1,5 +1,14 @@
 import type { EnvValue } from '../spec.ts'
 
+/** Descriptors and the socket of this very process, which no child of it has: it would take others for them. */
+const ofThisProcess: ReadonlySet<string> = new Set([
+  'MAINSTAY_LISTEN_FDS',
+  'LISTEN_FDS',
+  'LISTEN_FDNAMES',
+  'LISTEN_PID',
+  'NOTIFY_SOCKET',
+])
+
 const inheritedByDefault = /^(?:PATH|HOME|LANG|LC_.*|TZ|TMPDIR)$/
 
 /**
@@ -12,7 +21,7 @@ export function serverEnvironment(
   added: Readonly<Record<string, string>>,
 ): Record<string, string> {
   const env: Record<string, string> = {}
-  for (const [name, value] of Object.entries(process.env)) {
+  for (const [name, value] of Object.entries(withoutHandover(process.env))) {
     if (value !== undefined && isInherited(name, inherit)) env[name] = value
   }
   for (const [name, value] of Object.entries(own)) {
@@ -21,6 +30,13 @@ export function serverEnvironment(
     else env[name] = next
   }
   return { ...env, ...added }
+}
+
+/** What a child that is handed no descriptors may have of an environment. */
+export function withoutHandover(
+  env: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string | undefined>> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !ofThisProcess.has(name)))
 }
 
 function isInherited(name: string, inherit: boolean | readonly string[] | undefined): boolean {

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { pollUntil } from '../clock.ts'
 import { TestkitError } from '../errors.ts'
+import { withoutHandover } from './environment.ts'
 import { requireFolder, requireProgram } from './executable.ts'
 import { withOwnerMarker } from './owner-marker.ts'
 import { sendSignal } from './process-table.ts'
@@ -39,7 +40,7 @@ const pipesLimitMs = 500
  */
 export async function runProgram(command: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const [program = '', ...args] = command
-  const env = options.env ?? process.env
+  const env = withoutHandover(options.env ?? process.env)
   const path = requireProgram(program, { searchPath: env['PATH'] ?? process.env['PATH'] })
   if (options.cwd !== undefined) requireFolder(path, options.cwd)
   const startedAt = performance.now()
