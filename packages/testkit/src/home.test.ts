@@ -23,7 +23,7 @@ async function homeIn(place: string): Promise<string> {
   const code = `
     const { homeDir } = await import(${JSON.stringify(module)})
     try { console.log(homeDir('runs')) } catch (error) { console.log(error.code, error.message) }`
-  const { MAINSTAY_TESTKIT_DIR: _moved, ...env } = { ...process.env, TMPDIR: place }
+  const env = { ...process.env, TMPDIR: place, MAINSTAY_TESTKIT_DIR: undefined }
   const { stdout } = await runProgram([process.execPath, '--input-type=module', '-e', code], { env })
   return stdout.trim()
 }

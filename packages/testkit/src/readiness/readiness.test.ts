@@ -1,14 +1,15 @@
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { pollUntil } from '../clock.ts'
 import { ServerLogs } from '../logs/server-logs.ts'
 import { leasePort } from '../ports/port-lease.ts'
 import { findExecutable } from '../process/executable.ts'
 import { httpServer, rejection, script, withCluster } from '../testing/fixture-server.ts'
-import { atMostMs, patientMs } from '../testing/patience.ts'
+import { atMostMs, patientMs, within } from '../testing/patience.ts'
 import type { ProbeTarget } from './probe.ts'
 import { waitUntilReady } from './wait-ready.ts'
 
@@ -36,6 +37,10 @@ async function listening(server: Server): Promise<string> {
 }
 
 describe('readiness and diagnostics (testkit.md A7, A8)', { timeout: 180_000 }, () => {
+  afterEach(() => {
+    vi.unstubAllEnvs()
+  })
+
   test('H-38 a service that answers 503 is not ready, although it accepts connections', async () => {
     await withCluster([httpServer({ env: { READY_AFTER_MS: '300' } })], async (cluster) => {
       const api = cluster.get('api')
@@ -206,7 +211,7 @@ describe('readiness and diagnostics (testkit.md A7, A8)', { timeout: 180_000 }, 
     })
   })
 
-  test('H-43 a server that spins is reported as a blocked loop, within 2 s', async (ctx) => {
+  test(`H-43 a server that spins is reported as a blocked loop, ${within(2000)}`, async (ctx) => {
     ctx.skip(process.platform !== 'linux', 'CPU time is read from /proc')
     const spinning = script("setTimeout(() => { console.log('spinning'); for (;;) {} }, 50)", {
       diagnosticReport: true,
@@ -220,6 +225,28 @@ describe('readiness and diagnostics (testkit.md A7, A8)', { timeout: 180_000 }, 
       expect(performance.now() - askedAt).toBeLessThan(atMostMs(2000))
       expect(findings['node']).toMatch(/event loop blocked ≥ \d(\.\d)? s \(\d+ ms of CPU time/)
       expect(findings['trace']).toBeUndefined()
+    })
+  })
+
+  test('H-43 a tracer runs only when it is asked for, shows what it saw, and is gone', async (ctx) => {
+    ctx.skip(findExecutable('strace') === undefined, 'strace not found: apt-get install strace')
+    const spinning = script("console.log('spinning'); for (;;) {}", { ready: { log: /spinning/ } })
+    const tracerOf = (pid: number | undefined): string | undefined =>
+      /^TracerPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    await withCluster([spinning], async (cluster) => {
+      const server = cluster.get('script')
+      const { pid } = await server.start()
+      const look = async (): Promise<string> => (await server.diagnostics()).findings['trace'] ?? ''
+      expect(await look()).toBe('')
+      vi.stubEnv('MAINSTAY_TESTKIT_TRACE', '1')
+      let said = ''
+      // A starved tracer may be ended before it has said all.
+      const isHeard = async (): Promise<boolean> => /detached|not permitted/.test((said = await look()))
+      await pollUntil(isHeard, { timeoutMs: patientMs })
+      ctx.skip(said.includes('not permitted'), 'this process may trace no other')
+      expect(said).toMatch(/Process \d+ attached[^]*detached/)
+      expect(await pollUntil(() => tracerOf(pid) === '0', { timeoutMs: patientMs })).toBe(true)
+      expect(server.state).toBe('ready')
     })
   })
 

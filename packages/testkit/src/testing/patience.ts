@@ -15,3 +15,8 @@ export function atMostMs(specifiedMs: number): number {
 
 /** For waits that end as soon as they can: long enough never to be what decides. */
 export const patientMs = 30_000
+
+/** The same bound in a title: "within 10 s". A title is to promise what the test holds the kit to. */
+export function within(specifiedMs: number): string {
+  return `within ${atMostMs(specifiedMs) / 1000} s`
+}
