@@ -74,6 +74,23 @@ describe('components (testkit.md A11)', { timeout: 180_000 }, () => {
     },
   )
 
+  test('H-7 a server is given its own settings, and a misspelt one fails its start in its own words', async (ctx) => {
+    await skipUnlessThere(ctx, 'redis')
+    await withCluster(async (cluster) => {
+      const config = { appendonly: false, maxclients: 77, 'client-output-buffer-limit': 'pubsub 4mb 2mb 60' }
+      const redis = cluster.component('redis', { config })
+      const misspelt = cluster.component('redis', { name: 'misspelt', config: { maxcleints: 77 } })
+      await redis.start()
+      const setting = async (name: string): Promise<unknown> => (await redis.sql(`CONFIG GET ${name}`))[0]?.['value']
+      expect(await setting('maxclients')).toEqual(['maxclients', '77'])
+      expect(await setting('appendonly')).toEqual(['appendonly', 'no'])
+      expect(await setting('client-output-buffer-limit')).toContainEqual(
+        expect.stringContaining('pubsub 4194304 2097152 60'),
+      )
+      await expect(misspelt.start()).rejects.toThrow('maxcleints')
+    })
+  })
+
   test('H-69 a stopped broker takes its own epmd with it', async (ctx) => {
     await skipUnlessThere(ctx, 'rabbitmq')
     await withCluster(async (cluster) => {

@@ -2,8 +2,10 @@ import { join } from 'node:path'
 import type { DatabaseSpec } from '../database/database-spec.ts'
 import type { ServerContext, ServerSpec } from '../spec.ts'
 import type { ComponentOptions } from './component.ts'
+import { knownConfig } from './component-config.ts'
 import { osloManage, sqliteConfig } from './oslo-manage.ts'
 import { programsAvailable } from './programs.ts'
+import { pythonSources } from './python-sources.ts'
 
 /** Encrypts the stored locations; both services must have the same. */
 const metadataKey = '0123456789abcdef0123456789abcdef'
@@ -17,9 +19,9 @@ export function glanceApi(options: ComponentOptions): ServerSpec {
   return {
     name: options.name ?? 'glance-api',
     dependsOn: options.dependsOn ?? [],
-    config: { delayedDelete: false, flavor: 'fakeauth', ...options.config },
+    config: knownConfig('glance-api', { delayedDelete: false, flavor: 'fakeauth' }, options.config),
     listen: [{ name: 'http', handover: { env: 'GLANCE_TEST_SOCKET_FD' } }],
-    database: glanceDatabase,
+    database: glanceDatabase(),
     env: pythonEnv,
     files: [
       { name: 'glance-api.conf', style: 'oslo', content: apiConfig },
@@ -46,7 +48,7 @@ export function glanceScrubber(options: ComponentOptions): ServerSpec {
   return {
     name: options.name ?? 'glance-scrubber',
     dependsOn: options.dependsOn ?? [api],
-    config: { daemon: false, api, ...options.config },
+    config: knownConfig('glance-scrubber', { daemon: false, api }, options.config),
     launch: (config) => (config['daemon'] === true ? 'service' : 'oneshot'),
     database: { shareWith: api },
     env: pythonEnv,
@@ -59,10 +61,12 @@ export function glanceScrubber(options: ComponentOptions): ServerSpec {
   }
 }
 
-const glanceDatabase: DatabaseSpec = {
-  engine: 'sqlite',
-  migrate: ({ path, dir }) => osloManage(dir, sqliteConfig(path), ['glance-manage', 'db_sync']),
-  sources: [],
+function glanceDatabase(): DatabaseSpec {
+  return {
+    engine: 'sqlite',
+    migrate: ({ path, dir }) => osloManage(dir, sqliteConfig(path), ['glance-manage', 'db_sync']),
+    ...pythonSources('glance-manage', 'glance/db'),
+  }
 }
 
 function pythonEnv(): Record<string, string> {

@@ -6,10 +6,14 @@ import { findExecutable } from '../process/executable.ts'
 import { runProgram } from '../process/run.ts'
 import type { ServerSpec } from '../spec.ts'
 import type { ComponentOptions } from './component.ts'
+import { serverSettings } from './component-config.ts'
 import { copyPreparedData } from './prepared-data.ts'
 import { programsAvailable } from './programs.ts'
 
-/** A private MariaDB with the superuser `root` and no password. */
+const settings = { 'innodb-buffer-pool-size': '32M', 'max-connections': '100' }
+const kept = ['port', 'bind-address', 'datadir', 'socket', 'pid-file', 'user']
+
+/** A private MariaDB with the superuser `root` and no password; `config` has options of `mariadbd`, without the dashes. */
 export function mariadb(options: ComponentOptions): ServerSpec {
   const program =
     findExecutable('mariadbd') === undefined && findExecutable('mysqld') !== undefined ? 'mysqld' : 'mariadbd'
@@ -18,7 +22,7 @@ export function mariadb(options: ComponentOptions): ServerSpec {
   return {
     name: options.name ?? 'mariadb',
     dependsOn: options.dependsOn ?? [],
-    config: { 'innodb-buffer-pool-size': '32M', 'max-connections': '100', ...options.config },
+    config: serverSettings('mariadb', settings, options.config, kept),
     listen: [{ name: 'mariadb', handover: 'none' }],
     startTimeoutMs: 30_000,
     prepare: async ({ dataDir }) => {

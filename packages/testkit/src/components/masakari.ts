@@ -2,8 +2,10 @@ import { join } from 'node:path'
 import type { DatabaseSpec } from '../database/database-spec.ts'
 import type { ServerContext, ServerSpec } from '../spec.ts'
 import type { ComponentOptions } from './component.ts'
+import { knownConfig } from './component-config.ts'
 import { osloManage, sqliteConfig } from './oslo-manage.ts'
 import { programsAvailable } from './programs.ts'
+import { pythonSources } from './python-sources.ts'
 
 /**
  * OpenStack Masakari's API: SQLite, no Keystone (`noauth2`), messages in memory unless `transportUrl` names a broker.
@@ -12,9 +14,9 @@ export function masakariApi(options: ComponentOptions): ServerSpec {
   return {
     name: options.name ?? 'masakari-api',
     dependsOn: options.dependsOn ?? [],
-    config: { transportUrl: 'fake://', ...options.config },
+    config: knownConfig('masakari-api', { transportUrl: 'fake://' }, options.config),
     listen: [{ name: 'http', handover: 'none' }],
-    database: masakariDatabase,
+    database: masakariDatabase(),
     env: pythonEnv,
     files: [
       { name: 'masakari.conf', style: 'oslo', content: masakariConfig },
@@ -33,8 +35,8 @@ export function masakariEngine(options: ComponentOptions): ServerSpec {
   return {
     name: options.name ?? 'masakari-engine',
     dependsOn: options.dependsOn ?? (typeof api === 'string' ? [api] : []),
-    config: { transportUrl: 'fake://', ...options.config },
-    database: typeof api === 'string' ? { shareWith: api } : masakariDatabase,
+    config: knownConfig('masakari-engine', { transportUrl: 'fake://' }, options.config, ['api']),
+    database: typeof api === 'string' ? { shareWith: api } : masakariDatabase(),
     env: pythonEnv,
     files: [
       { name: 'masakari.conf', style: 'oslo', content: masakariConfig },
@@ -47,10 +49,12 @@ export function masakariEngine(options: ComponentOptions): ServerSpec {
   }
 }
 
-const masakariDatabase: DatabaseSpec = {
-  engine: 'sqlite',
-  migrate: ({ path, dir }) => osloManage(dir, sqliteConfig(path), ['masakari-manage', 'db', 'sync']),
-  sources: [],
+function masakariDatabase(): DatabaseSpec {
+  return {
+    engine: 'sqlite',
+    migrate: ({ path, dir }) => osloManage(dir, sqliteConfig(path), ['masakari-manage', 'db', 'sync']),
+    ...pythonSources('masakari-manage', 'masakari/db'),
+  }
 }
 
 function pythonEnv(): Record<string, string> {

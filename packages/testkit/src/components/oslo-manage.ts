@@ -12,12 +12,17 @@ export async function osloManage(
   folder: string,
   config: object,
   command: readonly [string, ...string[]],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const file = join(folder, 'manage.conf')
   const [program, ...args] = command
   writeFileSync(file, serialise(config, file, 'oslo'), { mode: 0o600 })
   try {
-    await runProgram([program, '--config-file', file, ...args], { cwd: '/', timeoutMs: 120_000 })
+    await runProgram([program, '--config-file', file, ...args], {
+      env: { ...process.env, ...env },
+      cwd: '/',
+      timeoutMs: 120_000,
+    })
   } finally {
     removeQuietly(file)
   }

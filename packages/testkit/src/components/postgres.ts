@@ -6,13 +6,16 @@ import { postgresSql } from '../database/psql.ts'
 import { runProgram } from '../process/run.ts'
 import type { ServerSpec } from '../spec.ts'
 import type { ComponentOptions } from './component.ts'
+import { serverSettings } from './component-config.ts'
 import { copyPreparedData } from './prepared-data.ts'
 import { postgresBin, programsAvailable, unprivilegedUser } from './programs.ts'
 
 /** Data is not synced to disk: a power cut may lose it, a crash of the server alone does not. */
 const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '100' }
 
-/** A private PostgreSQL with the superuser `postgres` and no password. */
+const kept = ['port', 'listen-addresses', 'data-directory', 'unix-socket-directories']
+
+/** A private PostgreSQL with the superuser `postgres` and no password; `config` has settings of its `postgresql.conf`. */
 export function postgres(options: ComponentOptions): ServerSpec {
   const bin = postgresBin() ?? '/usr/lib/postgresql/bin'
   const run = dropRights()
@@ -20,7 +23,7 @@ export function postgres(options: ComponentOptions): ServerSpec {
   return {
     name: options.name ?? 'postgres',
     dependsOn: options.dependsOn ?? [],
-    config: { ...settings, ...options.config },
+    config: serverSettings('postgres', settings, options.config, kept),
     listen: [{ name: 'postgres', handover: 'none' }],
     prepare: async ({ dataDir, runDir }) => {
       const user = await unprivilegedUser('postgres')

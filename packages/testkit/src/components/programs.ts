@@ -45,11 +45,12 @@ export async function unprivilegedUser(...names: string[]): Promise<{ uid: numbe
   return undefined
 }
 
-function entriesOf(folder: string): string[] {
+/** What is in a folder; nothing when there is no such folder. */
+export function entriesOf(folder: string): string[] {
   try {
     return readdirSync(folder)
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return []
+    if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return []
     throw error
   }
 }

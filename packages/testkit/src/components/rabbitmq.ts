@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import type { ServerSpec } from '../spec.ts'
 import type { ComponentOptions } from './component.ts'
+import { knownConfig } from './component-config.ts'
 import { findExecutable } from '../process/executable.ts'
 
 /** The first bytes of AMQP 0-9-1; a broker that is up answers with a method frame (type 1). */
@@ -9,13 +10,14 @@ const protocolHeader = Buffer.from('AMQP\0\0\u0009\u0001', 'latin1')
 /**
  * A private RabbitMQ with its own `epmd`, which leaves the group and outlives its starter: it is found by its marker.
  *
- * Everything is set by environment, so nothing of the machine's own broker is read or written.
+ * Everything is set by environment, so nothing of the machine's own broker is read or written. `plugins` (a configuration
+ * key) is the text of its `enabled_plugins`.
  */
 export function rabbitmq(options: ComponentOptions): ServerSpec {
   return {
     name: options.name ?? 'rabbitmq',
     dependsOn: options.dependsOn ?? [],
-    config: { plugins: '[].\n', ...options.config },
+    config: knownConfig('rabbitmq', { plugins: '[].\n' }, options.config),
     listen: [
       { name: 'amqp', handover: 'none' },
       { name: 'dist', handover: 'none' },

@@ -2,9 +2,15 @@ import { redisCommands } from '../database/redis-client.ts'
 import { findExecutable } from '../process/executable.ts'
 import type { ServerSpec } from '../spec.ts'
 import type { ComponentOptions } from './component.ts'
+import { serverSettings } from './component-config.ts'
 import { programsAvailable } from './programs.ts'
 
-/** Redis (or Valkey), in memory unless `appendonly` is set; a restart then keeps the data. */
+/** Data is not synced to disk: a power cut may lose it, a crash of the server alone does not. */
+const settings = { save: '', appendonly: true, appendfsync: 'no', maxmemory: '0' }
+/** The kit itself asks without a password. */
+const kept = ['port', 'bind', 'dir', 'daemonize', 'requirepass']
+
+/** Redis (or Valkey), whose data a restart keeps unless `appendonly` is false; `config` has settings of its `redis.conf`. */
 export function redis(options: ComponentOptions): ServerSpec {
   const program =
     findExecutable('redis-server') === undefined && findExecutable('valkey-server') !== undefined
@@ -13,7 +19,7 @@ export function redis(options: ComponentOptions): ServerSpec {
   return {
     name: options.name ?? 'redis',
     dependsOn: options.dependsOn ?? [],
-    config: { appendonly: true, maxmemory: '0', ...options.config },
+    config: serverSettings('redis', settings, options.config, kept),
     listen: [{ name: 'redis', handover: 'none' }],
     command: ({ port, dataDir, config }) => [
       program,
@@ -21,18 +27,14 @@ export function redis(options: ComponentOptions): ServerSpec {
       String(port),
       '--bind',
       '127.0.0.1',
-      '--save',
-      '',
       '--dir',
       dataDir,
       '--daemonize',
       'no',
-      '--appendonly',
-      config['appendonly'] === true ? 'yes' : 'no',
-      '--appendfsync',
-      'no',
-      '--maxmemory',
-      String(config['maxmemory']),
+      ...Object.entries(config).flatMap(([key, value]) => [
+        `--${key}`,
+        typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value),
+      ]),
     ],
     ready: {
       fn: async ({ ports }) => {
