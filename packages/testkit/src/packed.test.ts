@@ -1,4 +1,13 @@
-import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,12 +26,24 @@ const blocks = [...page.matchAll(/^```[jt]s\n\/\/ (\S+)\n([^]*?)^```$/gm)].map((
 }))
 const tests = blocks.filter(({ name }) => name === 'api.test.ts').map(({ text }) => text)
 
+/** Makes the package as it is after `git clone` and `npm install`: nothing of it is compiled. Returns its folder. */
+function freshClone(clone: string): string {
+  const own = join(clone, 'packages', 'testkit')
+  const made = ['dist', 'node_modules', 'tsconfig.tsbuildinfo'].map((name) => join(packageFolder, name))
+  cpSync(packageFolder, own, { recursive: true, filter: (path) => !made.includes(path) })
+  cpSync(join(packageFolder, '../../tsconfig.base.json'), join(clone, 'tsconfig.base.json'))
+  symlinkSync(modules, join(clone, 'node_modules'))
+  return own
+}
+
 describe('the packed package, by the first five minutes of its page', { timeout: 180_000 }, () => {
   let folder = ''
 
-  /** The runner that runs this test is not to be taken for the one that is started. */
+  /** The runner, and the npm, that run this test are not to be taken for those that are started. */
   const env = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(?:VITEST|NODE_TEST|NODE_OPTIONS|NODE_ENV|TEST$)/.test(name)),
+    Object.entries(process.env).filter(
+      ([name]) => !/^(?:VITEST|NODE_TEST|NODE_OPTIONS|NODE_ENV|TEST$|npm_)/.test(name),
+    ),
   )
   const options = { env: { ...env, NO_COLOR: '1' }, timeoutMs: 120_000 }
   const run = (command: readonly string[]): Promise<RunResult> =>
@@ -30,13 +51,15 @@ describe('the packed package, by the first five minutes of its page', { timeout:
 
   beforeAll(async () => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'testkit-packed-')))
-    const build = [process.execPath, join(modules, 'typescript/bin/tsc'), '-b']
-    await runProgram(build, { ...options, cwd: packageFolder })
-    const pack = ['npm', 'pack', '--json', '--ignore-scripts', '--pack-destination', folder]
-    const { stdout } = await runProgram(pack, { ...options, cwd: packageFolder })
-    const [packed] = JSON.parse(stdout) as [{ filename: string }]
+    const clone = mkdtempSync(join(tmpdir(), 'testkit-clone-'))
+    try {
+      await runProgram(['npm', 'pack', '--pack-destination', folder], { ...options, cwd: freshClone(clone) })
+    } finally {
+      rmSync(clone, { recursive: true })
+    }
+    const packed = readdirSync(folder).find((name) => name.endsWith('.tgz'))
     writeFileSync(join(folder, 'package.json'), '{ "type": "module", "private": true }')
-    const install = ['npm', 'install', '--offline', '--ignore-scripts', '--no-audit', `./${packed.filename}`]
+    const install = ['npm', 'install', '--offline', '--ignore-scripts', '--no-audit', `./${packed}`]
     await runProgram(install, { ...options, cwd: folder })
     for (const { name, text } of blocks) if (name !== 'api.test.ts') writeFileSync(join(folder, name), text)
     for (const name of ['vitest', 'vite', '@types'])
