@@ -13,7 +13,6 @@ const RAN: GuestRecord = {
   moves: [],
   regardedAsError: false,
   fencedAt: null,
-  takenFrom: null,
   runAgain: null,
   ranAtHostCpuTimeMs: 5000,
   seenAt: 1,

@@ -173,18 +173,13 @@ export class LibvirtCompute implements Compute {
     { target, certificate }: { target: HostName | undefined; certificate: FenceCertificate },
     acting: Acting,
   ): Promise<void> {
-    const touched = new Set<HostName>()
-    try {
-      await this.#withGuest(instance, acting, async (record) => {
-        touched.add(record.host)
-        await evacuateGuest(this.#evacuation, { instance, target, certificate }, acting)
-      })
-    } finally {
-      const after = await this.#inventory.find(instance)
-      if (after !== undefined) touched.add(after.host).add(after.moves.at(-1)?.source ?? after.host)
-      for (const host of touched) this.#feed.tell({ host, instance })
-      for (const host of touched) if (host !== target) await this.#lookAgain(host, instance, acting)
-    }
+    const before = await this.#withGuest(instance, acting, async (record) => {
+      await evacuateGuest(this.#evacuation, { instance, target, certificate }, acting)
+      return record
+    })
+    const after = await this.#inventory.find(instance)
+    for (const host of new Set([before.host, after?.host ?? before.host])) this.#feed.tell({ host, instance })
+    await this.#clearSource(before.host, instance, acting)
   }
 
   async listMoves(instance: string, { sinceMs }: { sinceMs: number }, asking: Asking): Promise<InstanceMove[]> {
@@ -291,12 +286,12 @@ export class LibvirtCompute implements Compute {
     })
   }
 
-  /** The guest was moved, or that was given back. A host that does not answer is looked at when it comes back. */
-  async #lookAgain(name: HostName, uuid: string, bounds: CallBounds): Promise<void> {
-    const host = this.#hosts.get(name)
-    if (host === undefined || host.state !== 'up') return
+  /** The guest lives elsewhere now. A source that does not answer is cleared when it comes back. */
+  async #clearSource(name: HostName, uuid: string, bounds: CallBounds): Promise<void> {
+    const source = this.#hosts.get(name)
+    if (source === undefined || source.state !== 'up') return
     try {
-      await this.#keeper.refreshGuest(host, uuid, bounds)
+      await this.#keeper.refreshGuest(source, uuid, bounds)
     } catch (error) {
       if (!(error instanceof ComputeUnavailableError) && !(error instanceof LibvirtError)) throw error
       this.#options.logger.warn({ err: error, host: name, instance: uuid }, errorMessage(error))

@@ -19,7 +19,6 @@ import type { Inventory } from './inventory.ts'
 import { undefineGuest } from './inventory-keeper.ts'
 import { judgeClaim, type Claim, type ClaimVerdict } from './judge-claim.ts'
 import type { KeyedMutex } from './keyed-mutex.ts'
-import { leaveSource } from './leave-source.ts'
 import { byUuid, type CallBounds, type LibvirtHost } from './libvirt-host.ts'
 import { refusalsOf } from './refusals.ts'
 import { refuseWhileRunning } from './seen-running.ts'
@@ -58,9 +57,7 @@ export interface EvacuationRequest {
  *
  * An owner that was only paused may wake up in the middle of this. So a claim that is taken away is marked first, then the
  * definition is taken from its target, then the target is looked at; and whoever creates a guest defines it first, then
- * reads the mark, then creates. Whichever comes first, either the creation fails or the look shows the guest. It is the same
- * with the host that it leaves, for somebody may have been asked to start it there: the definition is taken from it, then it
- * is looked at, then the guest is created elsewhere.
+ * reads the mark, then creates. Whichever comes first, either the creation fails or the look shows the guest.
  *
  * Invariant: a guest is created on a host only while the inventory says that this host is its place.
  */
@@ -126,6 +123,7 @@ async function carryOn(
     // An hour may lie between the claim and this repeat: the host that was dead may be back, with the guest running on it.
     requireCertificate(certificate, move.source, services.clock.now())
     try {
+      await endElsewhere(services, target, { record, move }, bounds)
       await bringUp(services, target, { record, move }, bounds)
     } catch (error) {
       if (!(error instanceof InstanceRefusedError) && !(error instanceof InstanceStateError)) throw error
@@ -165,12 +163,11 @@ async function lookAtTarget(target: LibvirtHost, uuid: string, bounds: CallBound
 }
 
 async function bringUp(
-  services: EvacuationServices,
+  { inventory }: EvacuationServices,
   target: LibvirtHost,
   { record, move }: { record: GuestRecord; move: RecordedMove },
   bounds: CallBounds,
 ): Promise<void> {
-  const { inventory, hosts } = services
   const refusal = { guest: record, host: target.name }
   // What an earlier owner of this act was about to take back is wanted again.
   await inventory.change(record.uuid, (now) =>
@@ -181,9 +178,6 @@ async function bringUp(
     return await connection.defineXml(record.xml, options)
   })
   await refusalsOf({ ...refusal, what: 'defined' }, defining)
-  if (move.run) await leaveSource(services, { record, move }, bounds)
-  const others = [...hosts.values()].filter((each) => each !== target)
-  await refuseWhileRunning(record, others, bounds)
   if (!move.run) return
   const now = await inventory.find(record.uuid)
   const claim = now === undefined ? undefined : openMove(now)
@@ -230,6 +224,30 @@ async function withdraw(
   throw refusal
 }
 
+/**
+ * Makes sure of the hosts that answer: the guest runs on none of them. Where its restart on the host that it leaves now was
+ * never ended, nothing may be left there with which a paused owner of that act could start it.
+ *
+ * @throws InstanceStateError when it is seen running
+ */
+async function endElsewhere(
+  { hosts, inventory }: EvacuationServices,
+  target: LibvirtHost,
+  { record, move }: { record: GuestRecord; move: RecordedMove },
+  bounds: CallBounds,
+): Promise<void> {
+  const moves = (await inventory.find(record.uuid))?.moves ?? []
+  const before = moves[moves.findIndex(({ key }) => key === move.key) - 1]
+  const source = hosts.get(move.source)
+  if (before?.done === false && source?.state === 'up') {
+    if ((await lookAtTarget(source, record.uuid, bounds)) === 'no-process') {
+      await undefineGuest(source, record.uuid, bounds)
+    }
+  }
+  const others = [...hosts.values()].filter((each) => each !== target)
+  await refuseWhileRunning(record, others, bounds)
+}
+
 async function noteArrival(
   { inventory, clock }: EvacuationServices,
   target: LibvirtHost,
@@ -243,7 +261,7 @@ async function noteArrival(
     const claim = now === undefined ? undefined : openMove(now)
     if (now === undefined || claim?.key !== move.key || !hasReached(claim, seen)) return undefined
     const state = move.run ? 'active' : 'stopped'
-    return { ...withMove(now, move.key, { done: true }), state, takenFrom: null, seenAt: clock.now() }
+    return { ...withMove(now, move.key, { done: true }), state, seenAt: clock.now() }
   })
 }
 
@@ -285,7 +303,7 @@ async function requireTarget(
       `${what}: no host was found for it that is up, enabled and has room. ` +
         `Mend or enable one (mainstay compute-host list). Once the recovery has failed, take host ${record.host} off ` +
         `maintenance (mainstay host update SEGMENT ${record.host} --on-maintenance False) and report its failure again ` +
-        `(mainstay notification create), 180 s (ha.duplicate_interval_ms) after the last report at the earliest.`,
+        `(mainstay notification create), ha.duplicate_interval_ms after the last report at the earliest.`,
     )
   }
   const target = hosts.get(name)

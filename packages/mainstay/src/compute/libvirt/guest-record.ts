@@ -37,7 +37,6 @@ const definition = Type.Object({
   fencedAt: Type.Union([Type.Number(), Type.Null()]),
   runAgain: Type.Optional(Type.Union([runAgain, Type.Null()])),
   ranAtHostCpuTimeMs: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
-  takenFrom: Type.Optional(Type.Union([Type.String(), Type.Null()])),
 })
 
 const states = Type.Union(
@@ -73,8 +72,6 @@ export interface GuestRecord {
   readonly runAgain: RunAgain | null
   /** What the processors of its host had spent since it booted when the guest was last seen to run there; or null. */
   readonly ranAtHostCpuTimeMs: number | null
-  /** From which host its definition was taken for a restart elsewhere that is not known to have ended; or null. */
-  readonly takenFrom: HostName | null
   /** Milliseconds since the Unix epoch. */
   readonly seenAt: number
 }
@@ -95,8 +92,7 @@ export function recordOf(row: InstanceInventoryTable): GuestRecord {
     throw new InvalidInputError(`${what} cannot be understood. Delete its row of instance_inventory; it is made again.`)
   }
   const place = { uuid: row.instance_uuid, name: row.name, host: row.host, state, seenAt: row.seen_at }
-  const { runAgain = null, ranAtHostCpuTimeMs = null, takenFrom = null } = kept
-  return { ...place, ...kept, runAgain, ranAtHostCpuTimeMs, takenFrom }
+  return { ...place, ...kept, runAgain: kept.runAgain ?? null, ranAtHostCpuTimeMs: kept.ranAtHostCpuTimeMs ?? null }
 }
 
 /** The restart on another host that has begun and is not known to have ended. Only the latest can be under way. */
@@ -113,11 +109,6 @@ export function isMoving(record: GuestRecord): boolean {
 /** Whether what is seen of a guest at its target is what its restart there was to bring about. */
 export function hasReached({ run }: RecordedMove, atTarget: DomainStateAndReason | undefined): boolean {
   return atTarget !== undefined && (!run || hasProcess(atTarget))
-}
-
-/** Whether it is to be defined on that host again: a restart elsewhere, for which it was taken from there, was given back. */
-export function isToBePutBack(record: GuestRecord, host: HostName): boolean {
-  return record.host === host && record.takenFrom === host && !isMoving(record)
 }
 
 /** Whether the guest was restarted elsewhere because that host was dead, and what is left of it there is still there. */

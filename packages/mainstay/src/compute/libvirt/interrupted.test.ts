@@ -16,7 +16,6 @@ const RAN: GuestRecord = {
   moves: [],
   regardedAsError: false,
   fencedAt: null,
-  takenFrom: null,
   runAgain: null,
   ranAtHostCpuTimeMs: null,
   seenAt: 1,

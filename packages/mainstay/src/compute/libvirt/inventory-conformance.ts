@@ -25,7 +25,6 @@ function guest(uuid: string, change: Partial<GuestRecord> = {}): GuestRecord {
     moves: [],
     regardedAsError: false,
     fencedAt: null,
-    takenFrom: null,
     runAgain: null,
     ranAtHostCpuTimeMs: null,
     seenAt: 1,

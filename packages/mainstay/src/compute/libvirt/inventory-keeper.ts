@@ -6,7 +6,7 @@ import { InvalidInputError, errorMessage } from '../../core/errors.ts'
 import type { Logger } from '../../core/logging.ts'
 import type { HostName } from '../compute.ts'
 import { ComputeUnavailableError } from '../errors.ts'
-import { clearedOf, isMoving, isToBePutBack, wasMovedAwayFrom, type GuestRecord } from './guest-record.ts'
+import { clearedOf, isMoving, wasMovedAwayFrom, type GuestRecord } from './guest-record.ts'
 import { executes, hasProcess } from './instance-state.ts'
 import type { Inventory } from './inventory.ts'
 import type { KeyedMutex } from './keyed-mutex.ts'
@@ -77,7 +77,7 @@ export class InventoryKeeper {
     const seen = await seeGuest(host, uuid, bounds)
     if (seen === undefined) {
       alarm.clear(uuid, host.name)
-      await this.#noteAbsent(uuid, host, bounds)
+      await this.#noteAbsent(uuid, host.name)
       return
     }
     const before = await inventory.find(uuid)
@@ -99,35 +99,18 @@ export class InventoryKeeper {
     }
     if (verdict.do === 'undefine') {
       await undefineGuest(host, uuid, bounds)
-      await this.#noteAbsent(uuid, host, bounds)
+      await this.#noteAbsent(uuid, host.name)
     }
   }
 
   /** The host was seen without the guest. */
-  async #noteAbsent(uuid: string, host: LibvirtHost, bounds: CallBounds): Promise<void> {
-    const { inventory } = this.#options
-    let lost: GuestRecord | undefined
-    await inventory.change(uuid, (now) => {
-      lost = undefined
+  async #noteAbsent(uuid: string, host: HostName): Promise<void> {
+    await this.#options.inventory.change(uuid, (now) => {
       if (now === undefined) return undefined
-      if (wasMovedAwayFrom(now, host.name)) return clearedOf(now, host.name)
-      if (isToBePutBack(now, host.name)) lost = now
+      if (wasMovedAwayFrom(now, host)) return clearedOf(now, host)
       // A restart here that has begun but does not show yet must not cost the only definition that is left.
-      return now.host === host.name && !isMoving(now) && lost === undefined ? 'forget' : undefined
+      return now.host === host && !isMoving(now) ? 'forget' : undefined
     })
-    if (lost !== undefined) await this.#putBack(lost, host, bounds)
-  }
-
-  /** Its definition was taken from here for a restart elsewhere, which was given back. */
-  async #putBack({ uuid, xml }: GuestRecord, host: LibvirtHost, bounds: CallBounds): Promise<void> {
-    await host.call(`define guest ${uuid} again`, bounds, async (connection, options) => {
-      return await connection.defineXml(xml, options)
-    })
-    const there = await this.#options.inventory.change(uuid, (now) =>
-      now !== undefined && isToBePutBack(now, host.name) ? { ...now, takenFrom: null } : undefined,
-    )
-    // It is being restarted elsewhere after all, by somebody who may have looked here before it was put back.
-    if (there === undefined) await undefineGuest(host, uuid, bounds)
   }
 
   async #sighting(

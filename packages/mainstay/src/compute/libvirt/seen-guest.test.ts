@@ -33,7 +33,6 @@ const RECORD: GuestRecord = {
   moves: [],
   regardedAsError: false,
   fencedAt: null,
-  takenFrom: null,
   runAgain: null,
   ranAtHostCpuTimeMs: null,
   seenAt: 1,

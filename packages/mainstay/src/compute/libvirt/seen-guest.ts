@@ -51,8 +51,6 @@ export function recordSeen(before: GuestRecord | undefined, host: string, seen: 
     runAgain: runAgainAfter(before, seen.state, at),
     // What was known of an earlier boot says nothing once it runs again.
     ranAtHostCpuTimeMs: running ? (seen.hostCpuTimeMs ?? null) : (before?.ranAtHostCpuTimeMs ?? null),
-    // Until its restart elsewhere has ended it may have to be put back.
-    takenFrom: running || before?.takenFrom === host ? null : (before?.takenFrom ?? null),
     fencedAt: running && at > (before?.fencedAt ?? 0) ? null : (before?.fencedAt ?? null),
     seenAt: at,
   }
@@ -68,7 +66,6 @@ export function sameRecord(a: GuestRecord, b: GuestRecord): boolean {
     a.xml === b.xml &&
     a.regardedAsError === b.regardedAsError &&
     a.fencedAt === b.fencedAt &&
-    a.takenFrom === b.takenFrom &&
     a.runAgain?.endSeen === b.runAgain?.endSeen &&
     isCloseEnough(a.ranAtHostCpuTimeMs, b.ranAtHostCpuTimeMs) &&
     moved(a) === moved(b)
