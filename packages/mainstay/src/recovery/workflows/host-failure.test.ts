@@ -567,6 +567,30 @@ describe('a host that is not proved dead (goals, principles 1 and 2)', () => {
       expect.arrayContaining(['not proved dead', 'proved dead by simulated']),
     )
   })
+
+  test('a proof that came just before its reader was away for long is looked for once more, after the time to hold too', async () => {
+    await using lab = await RecoveryLab.open({
+      policy: { fenceValidityMs: 5000, lookAgainMs: 10_000, holdTimeoutMs: 40_000, attempts: 1 },
+    })
+    let looks = 0
+    const fence = lab.powerFence()
+    lab.fences = [
+      {
+        method: 'simulated',
+        cutOff: async (host, options) => {
+          looks += 1
+          if (looks === 1) throw new FenceFailedError('its power switch did not answer')
+          const evidence = await fence.cutOff(host, options)
+          if (looks === 2) await lab.journal.clock.sleep(50_000, options)
+          return evidence
+        },
+      },
+    ]
+    const id = await lab.lose('host-001')
+    await lab.untilNotification(id, 'finished')
+    expect(looks).toBe(3)
+  })
+
   test('proofs that are too old each time hold it like none, with pauses and an end', async () => {
     await using lab = await RecoveryLab.open({
       policy: { fenceValidityMs: 5000, lookAgainMs: 10_000, holdTimeoutMs: 60_000, attempts: 1 },

@@ -58,13 +58,14 @@ export async function proveDead(
     )
     if (verdict.certificate !== null) return verdict.certificate
     givenUpAt ??= now + policy.holdTimeoutMs
-    if (now >= givenUpAt) {
-      throw new HostNotProvenError(`nobody proved host ${host} dead in time (${verdict.missing})`)
-    }
-    // Nobody was there to read what was seen, so it is looked at again at once; what is too old each time needs a pause.
+    // Nobody was there to read what was seen, so it is looked at again at once, however late it is; what is too old each
+    // time needs a pause.
     const lookAtOnce = verdict.stale && !wasStale
     wasStale = verdict.stale
     if (lookAtOnce) continue
+    if (now >= givenUpAt) {
+      throw new HostNotProvenError(`nobody proved host ${host} dead in time (${verdict.missing})`)
+    }
     if (verdict.missing !== told) await tellHeld(context, tools, { host, place, missing: verdict.missing })
     told = verdict.missing
     const signal = await context.waitForSignal(`${place}/held`, {
