@@ -4,9 +4,9 @@ import { engineOptions } from './engine-options.ts'
 import { loadConfig } from './load.ts'
 
 test('the engine may take as long to stop as every part of the program', async () => {
-  expect(engineOptions(await loadConfig({}))).toMatchObject({ stopTimeoutMs: 10_000 })
+  expect(engineOptions(await loadConfig({}))).toMatchObject({ stopTimeoutMs: 5000 })
   const config = await loadConfig({ set: ['server.shutdown_grace_ms=1234'] })
-  expect(engineOptions(config)).toMatchObject({ stopTimeoutMs: 1234 })
+  expect(engineOptions(config)).toMatchObject({ stopTimeoutMs: 617 })
 })
 
 test('how the engine works is chosen', async () => {

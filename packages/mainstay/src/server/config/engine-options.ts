@@ -7,6 +7,7 @@ export function engineOptions({ journal, server }: Config): EngineOptions {
     leaseMs: journal.lease_ms,
     pollMs: journal.poll_ms,
     maxConcurrent: journal.max_concurrent,
-    stopTimeoutMs: server.shutdown_grace_ms,
+    // Workflows that do not let go must leave the time in which the engine ends its lease.
+    stopTimeoutMs: server.shutdown_grace_ms / 2,
   }
 }

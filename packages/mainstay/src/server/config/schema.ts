@@ -66,7 +66,11 @@ export const ConfigSchema = Type.Object(
           'How long running requests may take to end at shutdown; 0 for ever. Steps of recoveries are not waited for: another engine, or the next start, carries them on.',
           60_000,
         ),
-        shutdown_grace_ms: count('How long each other part of the program may take to stop.', 10_000, 100),
+        shutdown_grace_ms: count(
+          'How long the other parts of the program may take to stop; workflows and machines have half of it to let go.',
+          10_000,
+          100,
+        ),
       },
       { ...closed, default: {} },
     ),
