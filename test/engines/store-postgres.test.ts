@@ -133,8 +133,10 @@ describe('PostgreSQL that falls silent on one connection', () => {
     ['outside of a transaction', outside],
     ['in a transaction', inside],
   ] as const)('costs who asks %s one statement: the next has another connection', async ([, ask], ctx) => {
-    const store = open(await database(ctx), { maxConnections: 1, statementTimeoutMs: 200 })
-    await store.migrate()
+    const url = await database(ctx)
+    await using migrating = kept(open(url))
+    await migrating.store.migrate()
+    const store = open(url, { maxConnections: 1, statementTimeoutMs: 1000 })
     const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(store.read)
     const { pid } = rows[0]!
     try {

@@ -162,7 +162,7 @@ export class NativePool {
     const { tasks, metrics, fleet } = this.#parts
     // Before the first cycle, so that nothing is made where it should not be.
     await this.#marks.apply(fleet, this.#enabledSince)
-    await this.#warnOfUnserved()
+    await this.#warnOfProviderless()
     // The very first start: clients may come before anybody leads. Later on the leader's rules hold.
     if ((await this.#parts.store.configuration()).groups.length === 0) await this.#configure()
     if (this.#settings.forecast) await this.#demand.load(this.#parts.store, this.#settings.labels)
@@ -268,7 +268,7 @@ export class NativePool {
   }
 
   /** Machines whose provider is gone from the configuration are not handed out and not destroyed: somebody has to know. */
-  async #warnOfUnserved(): Promise<void> {
+  async #warnOfProviderless(): Promise<void> {
     for (const [provider, names] of await providerlessMachines(this.#parts.store, this.#parts.fleet)) {
       this.#parts.logger.warn(
         { provider, machines: names.length, some: names.slice(0, 10) },
