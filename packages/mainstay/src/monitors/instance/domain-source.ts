@@ -19,7 +19,7 @@ export interface DomainListener {
 export interface DomainAccess {
   /** All domains, active or not. */
   listDomains(options: { signal: AbortSignal }): Promise<CurrentDomain[]>
-  /** The metadata element of that namespace; undefined when the domain has none. */
+  /** The metadata element of that namespace; undefined when the domain has none. Rejects when the domain is gone. */
   metadata(
     domain: { readonly uuid: string; readonly name: string },
     options: { namespace: string; signal: AbortSignal },

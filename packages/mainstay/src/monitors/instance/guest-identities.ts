@@ -23,7 +23,8 @@ export class GuestIdentities {
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #signal: AbortSignal
-  readonly #unread = new Set<string>()
+  /** How the last look went where it found nothing. */
+  readonly #looks = new Map<string, 'none' | 'unread'>()
 
   constructor({ clock, logger, signal }: { clock: Clock; logger: Logger; signal: AbortSignal }) {
     this.#clock = clock
@@ -34,29 +35,32 @@ export class GuestIdentities {
   /** The domain with its identity, which is looked for in its metadata until it is found. */
   async identified(uuid: string, known: KnownDomain, look: Look): Promise<KnownDomain> {
     if (look.source.kind === 'domain' || known.instanceUuid !== null) return known
-    const instanceUuid = await this.#read({ uuid, name: known.name }, look.source, look)
-    if (instanceUuid === undefined) this.#unread.add(uuid)
-    else this.#unread.delete(uuid)
+    if (look.access === undefined) {
+      this.#looks.delete(uuid)
+      return known
+    }
+    const instanceUuid = await this.#read({ uuid, name: known.name }, look.source, { ...look, access: look.access })
+    if (typeof instanceUuid === 'string') this.#looks.delete(uuid)
+    else this.#looks.set(uuid, instanceUuid === null ? 'none' : 'unread')
     return { ...known, instanceUuid: instanceUuid ?? null }
   }
 
-  /** Whether it could not be read when it was looked for last. */
-  isUnread(uuid: string): boolean {
-    return this.#unread.has(uuid)
+  /** Whether there was none when it was looked for last; false too when nobody has looked, or could. */
+  hasNone(uuid: string): boolean {
+    return this.#looks.get(uuid) === 'none'
   }
 
   /** Of a domain that is gone nothing can be read any more. */
   keepOnly(domains: ReadonlyMap<string, unknown>): void {
-    for (const uuid of this.#unread) if (!domains.has(uuid)) this.#unread.delete(uuid)
+    for (const uuid of this.#looks.keys()) if (!domains.has(uuid)) this.#looks.delete(uuid)
   }
 
   /** Null when there is none, undefined when it cannot be read now. */
   async #read(
     domain: { readonly uuid: string; readonly name: string },
     { namespace, tag }: Extract<UuidSource, { kind: 'metadata' }>,
-    { access, timeoutMs }: Look,
+    { access, timeoutMs }: Look & { readonly access: DomainAccess },
   ): Promise<string | null | undefined> {
-    if (access === undefined) return undefined
     const limits = {
       clock: this.#clock,
       what: `Reading metadata of ${domain.name}`,
@@ -68,7 +72,7 @@ export class GuestIdentities {
       return (xml === undefined ? undefined : uuidInMetadata(xml, tag)) ?? null
     } catch (error) {
       const text = `The identity of guest ${domain.name} cannot be read: ${errorMessage(error)}`
-      this.#logger.warn({ uuid: domain.uuid, err: error }, text)
+      if (this.#looks.get(domain.uuid) !== 'unread') this.#logger.warn({ uuid: domain.uuid, err: error }, text)
       return undefined
     }
   }

@@ -1,4 +1,4 @@
-import { DomainEventId, LifecycleEvent } from '@mainstay/libvirt-rpc'
+import { DomainEventId } from '@mainstay/libvirt-rpc'
 
 import { withDeadline } from '../../core/deadline.ts'
 import { errorMessage } from '../../core/errors.ts'
@@ -16,8 +16,8 @@ import { MemoryKeeper } from './memory-keeper.ts'
 import type { WatchedEvent } from './normalise.ts'
 import { reconcile } from './reconcile.ts'
 import { Repeats } from './repeats.ts'
-import type { GuestFact } from './report-table.ts'
 import { settingsFrom, type Settings } from './settings.ts'
+import { UntoldFacts, type SeenFact } from './untold-facts.ts'
 
 type Arrival =
   | { readonly kind: 'event'; readonly event: WatchedEvent; readonly atMs: number }
@@ -25,10 +25,6 @@ type Arrival =
 
 /** More than this never waits: a comparison says the same in fewer words. */
 const MOST_ARRIVALS = 100_000
-
-/** Facts about a life that ends when the domain starts again. */
-const ENDS = ['STOPPED_', 'SHUTDOWN_', 'CRASHED_']
-const PAUSES = ['SUSPENDED_', 'CRASHED_']
 
 /**
  * Tells of guests of this host that have failed.
@@ -42,8 +38,9 @@ const PAUSES = ['SUSPENDED_', 'CRASHED_']
  * one report, and no event is judged against a list that is older than itself.
  *
  * Invariant: what is known of a domain is written down only after what it led to is in the spool (`MemoryKeeper`). A
- * report that the spool refuses, or whose guest's identity cannot be read now, leaves the domain as it was known before,
- * and a comparison follows.
+ * report that the spool refuses leaves the domain as it was known before, and a comparison follows. A fact whose guest's
+ * identity cannot be read now waits in memory for a comparison that can read it (`UntoldFacts`), and the domain is written
+ * down as it was before. So after a restart only what a comparison finds is told: failed ends and pauses by a fault.
  *
  * Source: monitors.md section 7.
  */
@@ -56,8 +53,7 @@ export class InstanceMonitor implements RunningMonitor, DomainListener {
   readonly #arrivals: Arrival[] = []
   readonly #domains = new Map<string, KnownDomain>()
   readonly #identities: GuestIdentities
-  /** Events that wait for the next comparison to be judged again, one for each fact. */
-  readonly #unjudged = new Map<string, Arrival>()
+  readonly #untold = new UntoldFacts()
   #settings: Settings
   #firstStart: boolean
   #access: DomainAccess | undefined
@@ -79,7 +75,7 @@ export class InstanceMonitor implements RunningMonitor, DomainListener {
     for (const [uuid, domain] of known ?? []) this.#domains.set(uuid, domain)
     const { sink, clock, logger, tasks } = context
     this.#identities = new GuestIdentities({ clock, logger, signal: tasks.signal })
-    this.#keeper = new MemoryKeeper({ memory, sink, clock, logger, latest: () => this.#domains })
+    this.#keeper = new MemoryKeeper({ memory, sink, clock, logger, latest: () => this.#untold.before(this.#domains) })
   }
 
   /** @throws AgentConfigError when an option makes no sense */
@@ -159,64 +155,68 @@ export class InstanceMonitor implements RunningMonitor, DomainListener {
     if (isIgnored(domain.name)) return
     const uuid = domain.uuid.toLowerCase()
     const known = this.#domains.get(uuid)
-    const before = known && (await this.#identified(uuid, known))
+    // The next comparison reads what could not be read: each event would wait for libvirt's time-out, and all behind it.
+    const before = known && (this.#untold.has(uuid) ? known : await this.#identified(uuid, known))
     const judgement = judgeEvent(event, before, { panicAs: instance.panicAs, nowMs: atMs })
     this.#know(uuid, judgement.known)
-    if (event.id === DomainEventId.LIFECYCLE) this.#noteAnotherLife(uuid, event.event)
+    if (event.id === DomainEventId.LIFECYCLE) this.#repeats.noteLifecycle(uuid, event.event)
     if (judgement.suppressed !== undefined) this.#metrics.suppressed(judgement.suppressed)
-    if (judgement.fact !== undefined) this.#tell({ uuid, name: domain.name, before, fact: judgement.fact, atMs, event })
+    if (judgement.fact !== undefined) this.#tell({ uuid, name: domain.name, before, fact: judgement.fact, atMs })
   }
 
   async #compare(access: DomainAccess): Promise<void> {
     if (access !== this.#access || this.#stopping) return // another connection has taken its place
     const { clock, logger, tasks } = this.#context
-    const { instance, isIgnored } = this.#settings
-    const limits = {
-      clock,
-      what: 'Comparing with libvirt',
-      timeoutMs: instance.reconcileTimeoutMs,
-      signal: tasks.signal,
-    }
+    const { isIgnored } = this.#settings
+    const { panicAs, reconcileTimeoutMs: timeoutMs } = this.#settings.instance
+    const limits = { clock, what: 'Comparing with libvirt', timeoutMs, signal: tasks.signal }
     let current
     try {
       current = await withDeadline(limits, async (signal) => await access.listDomains({ signal }))
     } catch (error) {
       this.#metrics.compared('failed')
       logger.warn({ err: error }, `The guests could not be compared with libvirt: ${errorMessage(error)}`)
-      this.#compareAgain(instance.reconcileRetryMs)
-      return
+      return this.#compareAgain()
     }
     const nowMs = clock.now()
     const previous = this.#firstStart ? undefined : new Map(this.#domains)
     const judged = current.filter(({ name }) => !isIgnored(name))
-    const { findings, next, unexplained } = reconcile(previous, judged, { panicAs: instance.panicAs, nowMs })
+    const { findings, next, unexplained } = reconcile(previous, judged, { panicAs, nowMs })
     const identified = new Map<string, KnownDomain>()
     for (const [uuid, known] of next) identified.set(uuid, await this.#identified(uuid, known))
-    this.#identities.keepOnly(next)
     // Without a pause from here on: what is known and what is told of it go to the keeper together.
     this.#firstStart = false
     this.#domains.clear()
     for (const [uuid, known] of identified) this.#domains.set(uuid, known)
     for (const uuid of unexplained) {
       this.#metrics.suppressed('unexplained')
-      const name = next.get(uuid)?.name
-      logger.warn({ uuid, name }, 'A guest stopped while nobody listened; libvirt does not say why')
+      logger.warn(
+        { uuid, name: next.get(uuid)?.name },
+        'A guest stopped while nobody listened; libvirt does not say why',
+      )
     }
-    for (const { uuid, before, event, virDomainEvent } of findings) {
+    const found = findings.map(({ uuid, before, event, virDomainEvent }): SeenFact => {
       const name = next.get(uuid)?.name ?? before?.name ?? ''
-      this.#tell({ uuid, name, before, fact: { event, virDomainEvent }, atMs: nowMs })
+      return { uuid, name, before, fact: { event, virDomainEvent }, atMs: nowMs }
+    })
+    const waited = this.#untold.take((seen) => !next.has(seen.uuid) || this.#instanceUuid(seen) !== undefined)
+    for (const seen of [...waited, ...found]) {
+      if (isIgnored(seen.name)) continue
+      if (next.has(seen.uuid) || this.#instanceUuid(seen) !== undefined) this.#tell(seen)
+      else this.#tellNobody(seen, 'is gone, and no identity of it is known')
     }
+    this.#identities.keepOnly(next)
+    if (this.#untold.waiting) this.#compareAgain()
     this.#keeper.changed()
-    this.#arrivals.push(...this.#unjudged.values())
-    this.#unjudged.clear()
     this.#metrics.compared('ok')
     if (access === this.#access) this.#state = 'watching'
   }
 
-  #compareAgain(delayMs: number): void {
-    if (this.#stopping) return
-    this.#retry?.[Symbol.dispose]()
-    this.#retry = this.#context.clock.after(delayMs, () => {
+  /** After a pause; one that is running already is not made longer, or whoever keeps asking would put it off for ever. */
+  #compareAgain(): void {
+    if (this.#stopping || this.#retry !== undefined) return
+    this.#retry = this.#context.clock.after(this.#settings.instance.reconcileRetryMs, () => {
+      this.#retry = undefined
       if (this.#access !== undefined) this.#arrive({ kind: 'compare', access: this.#access })
     })
   }
@@ -234,25 +234,20 @@ export class InstanceMonitor implements RunningMonitor, DomainListener {
     this.#keeper.changed()
   }
 
-  #noteAnotherLife(uuid: string, event: number): void {
-    if (event === LifecycleEvent.STARTED) this.#repeats.anotherLife(uuid, [...ENDS, ...PAUSES])
-    if (event === LifecycleEvent.RESUMED) this.#repeats.anotherLife(uuid, PAUSES)
+  /** Null when the guest has none, undefined when that is not known. */
+  #instanceUuid({ uuid, before }: SeenFact): string | null | undefined {
+    if (this.#settings.uuidSource.kind === 'domain') return uuid
+    const { instanceUuid } = this.#domains.get(uuid) ?? before ?? { instanceUuid: null }
+    return instanceUuid ?? (this.#identities.hasNone(uuid) ? null : undefined)
   }
 
-  #tell(told: Told): void {
-    const { uuid, name, before, fact, atMs } = told
+  #tell(seenFact: SeenFact): void {
+    const instanceUuid = this.#instanceUuid(seenFact)
+    if (instanceUuid === undefined) return this.#tellLater(seenFact)
+    if (instanceUuid === null) return this.#tellNobody(seenFact, 'has no text at uuid_source')
+    const { uuid, name, before, fact, atMs } = seenFact
     const { logger, clock } = this.#context
-    const { hostname, instance, uuidSource } = this.#settings
-    const instanceUuid = uuidSource.kind === 'domain' ? uuid : (this.#domains.get(uuid) ?? before)?.instanceUuid
-    if (instanceUuid === undefined || instanceUuid === null) {
-      if (this.#identities.isUnread(uuid)) return this.#tellLater(told)
-      this.#metrics.suppressed('no_identity')
-      logger.error(
-        { uuid, ...fact },
-        `Guest ${name} has no text at uuid_source; nobody is told of ${fact.virDomainEvent}`,
-      )
-      return
-    }
+    const { hostname, instance } = this.#settings
     const windowMs = instance.dedupeWindowMs
     if (this.#repeats.isRepeat(uuid, fact, { nowMs: clock.monotonic(), windowMs })) {
       this.#metrics.suppressed('repeat')
@@ -265,13 +260,17 @@ export class InstanceMonitor implements RunningMonitor, DomainListener {
     this.#keeper.after(this.#hand({ type: 'VM', hostname, detectedAtMs: atMs, payload }, { uuid, before }))
   }
 
-  /** A comparison finds again what a domain's state shows; other facts are in their events alone. */
-  #tellLater({ uuid, name, before, fact, atMs, event }: Told): void {
+  #tellLater(seen: SeenFact): void {
+    const { uuid, name, fact } = seen
     const text = `Guest ${name}: ${fact.virDomainEvent} is told as soon as its identity can be read`
-    this.#context.logger.warn({ uuid, ...fact }, text)
-    if (event === undefined || event.id === DomainEventId.LIFECYCLE) this.#know(uuid, before)
-    else this.#unjudged.set(`${uuid} ${fact.event} ${fact.virDomainEvent}`, { kind: 'event', event, atMs })
-    this.#compareAgain(this.#settings.instance.reconcileRetryMs)
+    if (this.#untold.add(seen)) this.#context.logger.warn({ uuid, ...fact }, text)
+    else this.#metrics.suppressed('repeat')
+    this.#compareAgain()
+  }
+
+  #tellNobody({ uuid, name, fact }: SeenFact, because: string): void {
+    this.#metrics.suppressed('no_identity')
+    this.#context.logger.error({ uuid, ...fact }, `Guest ${name} ${because}; nobody is told of ${fact.virDomainEvent}`)
   }
 
   /** Not awaited by the queue: reports that come together share one write of the spool, which keeps their order. */
@@ -281,9 +280,9 @@ export class InstanceMonitor implements RunningMonitor, DomainListener {
     } catch (error) {
       this.#metrics.suppressed('refused')
       this.#context.logger.error({ uuid, err: error }, `The report about a guest was refused: ${errorMessage(error)}`)
-      this.#repeats.anotherLife(uuid, [...ENDS, ...PAUSES])
+      this.#repeats.forget(uuid)
       this.#know(uuid, before)
-      this.#compareAgain(this.#settings.instance.reconcileRetryMs)
+      this.#compareAgain()
     }
   }
 }
@@ -293,14 +292,4 @@ export interface InstanceMonitorDeps {
   readonly source: DomainSource
   readonly memory: DomainMemory
   readonly options: AgentOptions
-}
-
-interface Told {
-  readonly uuid: string
-  readonly name: string
-  readonly before: KnownDomain | undefined
-  readonly fact: GuestFact
-  readonly atMs: number
-  /** Undefined for what a comparison has found. */
-  readonly event?: WatchedEvent
 }

@@ -4,6 +4,7 @@ import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import { LibvirtErrorCode } from '@mainstay/libvirt-rpc'
 import { expect, onTestFinished, test } from 'vitest'
 
 import { SystemClock } from '../../core/clock.ts'
@@ -15,6 +16,7 @@ import { LibvirtDomainSource, type LibvirtTimes } from './libvirt-domain-source.
 const WORD = 4
 const HEADER = 7 * WORD
 const REPLY = 1
+const REFUSED = 1
 const SUPPORTS_FEATURE = 60
 const LONG_MS = 600_000
 const LONG: LibvirtTimes = {
@@ -27,6 +29,8 @@ const LONG: LibvirtTimes = {
 /** A libvirt on a socket that answers what is asked at the beginning, with zeros, until it is silent. */
 class Daemon {
   silent = false
+  /** The number of the error that is answered; 0 for none. */
+  refuses = 0
   readonly socketPath: string
   readonly #server = createServer((socket) => this.#serve(socket))
   readonly #sockets = new Set<Socket>()
@@ -57,19 +61,22 @@ class Daemon {
       while (unread.length >= WORD && unread.length >= unread.readUInt32BE(0)) {
         const call = unread.subarray(0, unread.readUInt32BE(0))
         unread = unread.subarray(call.length)
-        if (!this.silent) socket.write(answerTo(call))
+        if (!this.silent) socket.write(answerTo(call, this.refuses))
       }
     })
   }
 }
 
 /** Monitors.md 7.6: length, program, version, procedure, kind, serial, status, and zeros, which say "nothing". */
-function answerTo(call: Buffer): Buffer {
+function answerTo(call: Buffer, error: number): Buffer {
   const answer = Buffer.alloc(HEADER + 256)
   call.copy(answer, 0, 0, HEADER)
   answer.writeUInt32BE(answer.length, 0)
   answer.writeUInt32BE(REPLY, 4 * WORD)
-  if (call.readUInt32BE(3 * WORD) === SUPPORTS_FEATURE) answer.writeUInt32BE(1, HEADER)
+  if (error !== 0) {
+    answer.writeUInt32BE(REFUSED, 6 * WORD)
+    answer.writeUInt32BE(error, HEADER)
+  } else if (call.readUInt32BE(3 * WORD) === SUPPORTS_FEATURE) answer.writeUInt32BE(1, HEADER)
   return answer
 }
 
@@ -98,6 +105,18 @@ test('an answer that does not come is given up after call_timeout', async () => 
   const access = await connected
   daemon.silent = true
   await expect(access.listDomains({ signal: new AbortController().signal })).rejects.toThrow('within 1234 ms')
+})
+
+test('a guest without metadata has none, one that is gone cannot be asked', async () => {
+  const daemon = await Daemon.start()
+  const { connected } = watch(daemon, LONG)
+  const access = await connected
+  const guest = { uuid: '11111111-2222-3333-4444-555555555555', name: 'u' }
+  const asked = { namespace: 'http://x', signal: new AbortController().signal }
+  daemon.refuses = LibvirtErrorCode.NO_DOMAIN_METADATA
+  expect(await access.metadata(guest, asked)).toBeUndefined()
+  daemon.refuses = LibvirtErrorCode.NO_DOMAIN
+  await expect(access.metadata(guest, asked)).rejects.toThrow('NO_DOMAIN')
 })
 
 test('a libvirt that gives no sign of life is left after as many times keepalive_interval as it may miss', async () => {

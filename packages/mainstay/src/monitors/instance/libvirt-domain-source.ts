@@ -102,8 +102,10 @@ function access(connection: LibvirtConnection): DomainAccess {
     },
     metadata: async (domain, { namespace, signal }) => {
       const wanted = { type: DomainMetadataType.ELEMENT, uri: namespace, signal }
-      const absent = [LibvirtErrorCode.NO_DOMAIN, LibvirtErrorCode.NO_DOMAIN_METADATA]
-      return await unless(absent, async () => await connection.getMetadata(domain, wanted))
+      return await unless(
+        [LibvirtErrorCode.NO_DOMAIN_METADATA],
+        async () => await connection.getMetadata(domain, wanted),
+      )
     },
   }
 }

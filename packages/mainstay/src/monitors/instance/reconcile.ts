@@ -59,11 +59,11 @@ export function reconcile(
   for (const domain of current) {
     const before = previous?.get(domain.uuid)
     const pause = pauseFact(domain, panicAs)
-    const pauseTold = pause?.virDomainEvent ?? null
+    const isTold = pause !== undefined && samePause(before?.pauseTold, pause.virDomainEvent)
+    const pauseTold = (isTold ? before?.pauseTold : pause?.virDomainEvent) ?? null
     next.set(domain.uuid, known(domain, before, { nowMs, pauseTold }))
     if (previous === undefined || before?.incoming === true) continue
-    const fact =
-      pause === undefined ? endFact(domain, before) : pause.virDomainEvent === before?.pauseTold ? undefined : pause
+    const fact = pause === undefined ? endFact(domain, before) : isTold ? undefined : pause
     if (fact === 'unexplained') unexplained.push(domain.uuid)
     else if (fact !== undefined) findings.push({ uuid: domain.uuid, before, ...fact })
   }
@@ -79,6 +79,11 @@ function pauseFact({ state, reason }: CurrentDomain, panicAs: PanicAs): GuestFac
   if (virDomainEvent === undefined) return undefined
   if (virDomainEvent === 'CRASHED_PANICKED' && panicAs === 'stopped_failed') return STOPPED_FAILED
   return { event: 'LIFECYCLE', virDomainEvent }
+}
+
+/** Of a crash the state does not show whether a kernel for it was loaded. */
+function samePause(told: string | null | undefined, found: string): boolean {
+  return told === found || (told === 'CRASHED_CRASHLOADED' && found === 'CRASHED_PANICKED')
 }
 
 function endFact(domain: CurrentDomain, before: KnownDomain | undefined): GuestFact | 'unexplained' | undefined {

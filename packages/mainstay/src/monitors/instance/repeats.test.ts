@@ -1,3 +1,4 @@
+import { LifecycleEvent } from '@mainstay/libvirt-rpc'
 import { describe, expect, test } from 'vitest'
 
 import { Repeats } from './repeats.ts'
@@ -30,7 +31,9 @@ describe('repetitions (IM-6)', () => {
     const repeats = new Repeats()
     repeats.isRepeat('u', failed, at(0))
     repeats.isRepeat('u', reboot, at(0))
-    repeats.anotherLife('u', ['STOPPED_'])
+    repeats.noteLifecycle('u', LifecycleEvent.RESUMED)
+    expect(repeats.isRepeat('u', failed, at(400))).toBe(true)
+    repeats.noteLifecycle('u', LifecycleEvent.STARTED)
     expect(repeats.isRepeat('u', failed, at(500))).toBe(false)
     expect(repeats.isRepeat('u', reboot, at(500))).toBe(true)
   })

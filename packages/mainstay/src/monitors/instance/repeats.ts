@@ -1,4 +1,10 @@
+import { LifecycleEvent } from '@mainstay/libvirt-rpc'
+
 import type { GuestFact } from './report-table.ts'
+
+/** Facts about a life that ends when the domain starts again. */
+const ENDS = ['STOPPED_', 'SHUTDOWN_', 'CRASHED_']
+const PAUSES = ['SUSPENDED_', 'CRASHED_']
 
 /**
  * Facts that have just been told: identical (uuid, event, vir_domain_event) within the window is one report. The
@@ -24,8 +30,18 @@ export class Repeats {
     return false
   }
 
-  /** Forgets what was told of ends (`STOPPED_`, `SHUTDOWN_`, `CRASHED_`) or pauses (`SUSPENDED_`) of a domain. */
-  anotherLife(uuid: string, prefixes: readonly string[]): void {
+  /** The event is a number of `LifecycleEvent`. */
+  noteLifecycle(uuid: string, event: number): void {
+    if (event === LifecycleEvent.STARTED) this.forget(uuid)
+    if (event === LifecycleEvent.RESUMED) this.#forget(uuid, PAUSES)
+  }
+
+  /** Its ends and pauses are news again. */
+  forget(uuid: string): void {
+    this.#forget(uuid, [...ENDS, ...PAUSES])
+  }
+
+  #forget(uuid: string, prefixes: readonly string[]): void {
     const told = this.#toldAt.get(uuid)
     if (told === undefined) return
     for (const key of told.keys()) {

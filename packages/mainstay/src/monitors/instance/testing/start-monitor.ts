@@ -1,5 +1,5 @@
 import type { ManualClock } from '../../../core/clock.ts'
-import { silentLogger } from '../../../core/logging.ts'
+import { silentLogger, type Logger } from '../../../core/logging.ts'
 import type { Metrics } from '../../../core/metrics.ts'
 import { SeededRandom } from '../../../core/random.ts'
 import { TaskGroup } from '../../../core/task-group.ts'
@@ -82,13 +82,14 @@ export interface Surroundings {
   readonly memory: Memory
   readonly sink: Sink
   readonly metrics: Metrics
+  /** Silent unless there is one. */
+  readonly logger?: Logger
 }
 
 export async function startMonitor(
-  { clock, libvirt, memory, sink, metrics }: Surroundings,
+  { clock, libvirt, memory, sink, metrics, logger = silentLogger() }: Surroundings,
   instance: Partial<InstanceOptions> = {},
 ): Promise<InstanceMonitor> {
-  const logger = silentLogger()
   const tasks = new TaskGroup({ clock, logger })
   const context = { sink, clock, logger, metrics, tasks, random: new SeededRandom(1) }
   const options = agentOptions({ hostname: 'cn7', instance })
