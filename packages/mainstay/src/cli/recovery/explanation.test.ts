@@ -84,7 +84,7 @@ describe('what can be done', () => {
     expect(host).toContain('mainstay notification create')
     const guest = explainRecovery({ ...failed, type: 'instance' })
     expect(guest).not.toContain('--on-maintenance')
-    expect(guest).toContain('ha.duplicate_interval_ms')
+    expect(guest).toContain('ha.duplicate_interval_ms (180 s unless configured otherwise)')
   })
 
   test('a completed one asks for nothing', () => {

@@ -151,7 +151,8 @@ function whatNow({ id, type, subject, status, waitsFor }: Recovery): string[] {
           ? [`  take the host off maintenance:  mainstay host update SEGMENT ${subject} --on-maintenance False`]
           : []),
         '  and report the failure again:   mainstay notification create …',
-        '  180 s (ha.duplicate_interval_ms) after the last report at the earliest; an earlier one counts as the same.',
+        '  ha.duplicate_interval_ms (180 s unless configured otherwise) after the last report at the earliest;',
+        '  an earlier one counts as the same.',
       ]
     case 'pending':
     case 'running':

@@ -99,7 +99,8 @@ function vm(uuid: string, virDomainEvent = 'STOPPED_FAILED'): VmReport {
   return { type: 'VM', hostname: 'cn1', detectedAtMs: clock.now(), payload }
 }
 
-const down: Receiver['answer'] = async () => ({ kind: 'unreachable', text: 'connect ECONNREFUSED' })
+const UNREACHABLE: DeliveryOutcome = { kind: 'unreachable', text: 'connect ECONNREFUSED' }
+const down: Receiver['answer'] = async () => UNREACHABLE
 
 describe('the sender', () => {
   test('delivers at once what was accepted and empties the spool', async () => {
@@ -191,21 +192,25 @@ describe('the sender', () => {
     expect(await metrics.text()).toContain('mainstay_dead_letters_total 1')
   })
 
-  test('409 is the end of it, and a warning: the failure may be a second one', async () => {
-    receiver.answer = async () => ({ ...status(409), text: 'received already' })
+  test.each([
+    ['a warning: the failure may be a second one', status(503), 40, '180 s unless configured otherwise'],
+    ['no news when an answer was lost: it is our own', UNREACHABLE, 30, 'not answered'],
+  ])('409 is the end of it, and %s', async (_what, first, level, said) => {
+    receiver.answer = async ({ attempts }) => (attempts === 0 ? first : { ...status(409), text: 'received already' })
     const lines: string[] = []
     const destination = { write: (line: string) => void lines.push(line) }
     const { sender, spool, metrics } = await start({}, createLogger({ format: 'json', destination }))
     await sender.accept(vm('u'))
     await clock.advance(60 * MINUTE_MS)
-    expect(receiver.attempts).toHaveLength(1)
+    expect(receiver.attempts).toHaveLength(2)
     expect(spool.size).toBe(0)
     expect(await metrics.text()).toContain(
       'mainstay_notifications_total{type="VM",event="LIFECYCLE",result="duplicate"} 1',
     )
-    expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
-      { level: 40, subject: 'vm:u', answer: '409 received already', msg: expect.stringContaining('180 s') },
-    ])
+    const last = JSON.parse(lines.at(-1) ?? '') as { msg: string }
+    expect(last).toMatchObject({ level, subject: 'vm:u', answer: '409 received already' })
+    expect(last.msg).toContain(said)
+    expect(last.msg).toContain('mainstay recovery list')
   })
 
   test('gives up after spool_ttl', async () => {
@@ -230,7 +235,7 @@ describe('the sender', () => {
   })
 
   test('wake() ends pauses, but not those that the API has asked for', async () => {
-    receiver.answer = async ({ subject }) => (subject === 'vm:asked' ? status(503, 600_000) : await down(...NOBODY))
+    receiver.answer = async ({ subject }) => (subject === 'vm:asked' ? status(503, 600_000) : UNREACHABLE)
     const { sender } = await start()
     await sender.accept(vm('asked'))
     await sender.accept(vm('u'))
@@ -243,8 +248,6 @@ describe('the sender', () => {
     expect(receiver.taken.size).toBe(2)
   })
 })
-
-const NOBODY = [{} as SpoolRecord, new AbortController().signal] as const
 
 describe('the API is away (monitors 14.18)', () => {
   test('10 minutes, the agent killed in between: every event delivered, once per id, in order per subject', async () => {

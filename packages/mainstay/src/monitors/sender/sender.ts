@@ -32,9 +32,15 @@ export interface SenderDeps {
 
 /** A second failure may look like a repetition of the first, so a person has to see that nothing is done about it. */
 const NO_RECOVERY =
-  'The API takes this notification for a repetition, or its host is on maintenance: no recovery follows from it. If one is ' +
-  'needed nevertheless, take the host off maintenance and report the failure again with "mainstay notification create", ' +
-  '180 s (ha.duplicate_interval_ms) after the last report at the earliest.'
+  'The API takes this notification for a repetition, or its host is on maintenance, as it is during its recovery: no other ' +
+  'recovery begins. Look at "mainstay recovery list" first. Only once that recovery has failed, or where there is none and one ' +
+  'is needed, take the host off maintenance and report the failure again with "mainstay notification create", ' +
+  'ha.duplicate_interval_ms (180 s unless configured otherwise) after the last report at the earliest.'
+
+/** The repetition is most likely our own. */
+const ANSWER_WAS_LOST =
+  'The API takes this notification for a repetition, or its host is on maintenance. An earlier attempt was not answered and ' +
+  'may have arrived: "mainstay recovery list" shows what has become of it.'
 
 /** How the last attempts went, for the health page. */
 export interface SenderStatus {
@@ -62,6 +68,8 @@ export class Sender implements ReportSink {
   readonly #waiting = new Map<string, { pause: Disposable; asked: boolean }>()
   readonly #sending = new Map<string, Promise<void>>()
   readonly #abandon = new AbortController()
+  /** Records of which an attempt was not answered. After a restart that is not known any more. */
+  readonly #unanswered = new Set<string>()
   #apiReachable: boolean | undefined
   #stopping = false
 
@@ -169,6 +177,7 @@ export class Sender implements ReportSink {
   ): Promise<DeliveryDecision> {
     const { api, clock, random, options } = this.#deps
     const outcome = await api.post(record, { signal })
+    if (outcome.kind === 'unreachable') this.#unanswered.add(record.id)
     this.#apiReachable = outcome.kind === 'answered' && outcome.status < 500
     const { retry, ...policy } = options()
     const situation = {
@@ -188,11 +197,15 @@ export class Sender implements ReportSink {
       case 'done':
         metrics.settled(record, decision.as, clock.now() - record.firstSeenMs)
         if (decision.as === 'delivered') logger.info({ id, subject, payload }, 'Notification delivered')
+        else if (this.#unanswered.has(id))
+          logger.info({ id, subject, payload, answer: decision.because }, ANSWER_WAS_LOST)
         else logger.warn({ id, subject, payload, answer: decision.because }, NO_RECOVERY)
+        this.#unanswered.delete(id)
         return await spool.settle(record)
       case 'dead-letter': {
         logger.error({ id, subject, reason: decision.because }, 'Notification given up')
         const moved = await spool.deadLetter(record, decision.because)
+        this.#unanswered.delete(id)
         if (moved) metrics.settled(record, 'dead_letter', clock.now() - record.firstSeenMs)
         else this.#pause(record, { afterMs: this.#deps.options().capMs, asked: false })
         return
