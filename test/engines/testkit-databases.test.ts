@@ -32,6 +32,20 @@ const postgresMigration = ['psql', '-q', '-c', "create table t (name text); inse
 const ownDatabases = "select datname as name from pg_database where datname like 't!_%' escape '!'"
 
 describe('databases on real servers (testkit.md A6)', { timeout: 180_000 }, () => {
+  test('a service that the user has told libpq of overrules no address', async (ctx) => {
+    await skipUnlessThere(ctx, 'postgres')
+    vi.stubEnv('PGSERVICE', 'production')
+    ctx.onTestFinished(() => void vi.unstubAllEnvs())
+    await withCluster(async (cluster) => {
+      const postgres = cluster.component('postgres')
+      await postgres.start()
+      const url = `postgres://postgres@127.0.0.1:${postgres.port}/`
+      cluster.add(oneshot('one', { engine: 'postgres', url, migrate: postgresMigration }, ['postgres']))
+      await cluster.start('one')
+      expect(await cluster.get('one').sql('select name from t')).toEqual([{ name: 'seed' }])
+    })
+  })
+
   test('H-50 H-52 PostgreSQL: every test gets a copy of the template; a connected client does not keep it from being reset', async (ctx) => {
     await skipUnlessThere(ctx, 'postgres')
     await withCluster(async (cluster) => {

@@ -1,3 +1,4 @@
+import { findingsText } from './diagnostics/collect.ts'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pauseMs } from './clock.ts'
@@ -124,7 +125,11 @@ async function withinBudget(name: string, ms: number, work: () => unknown): Prom
 async function noteDiagnostics(cluster: Cluster): Promise<void> {
   const running = cluster.servers.filter((server) => server.pid !== undefined)
   await Promise.all(
-    running.map(async (server) => cluster.note(`diagnostics of ${server.name}:\n${(await server.diagnostics()).text}`)),
+    running.map(async (server) => {
+      // What it said stands in the timeline already.
+      const { output: _, ...findings } = (await server.diagnostics()).findings
+      cluster.note(`diagnostics of ${server.name}:\n${findingsText(findings)}`)
+    }),
   )
 }
 

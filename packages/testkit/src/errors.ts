@@ -47,7 +47,10 @@ export class TestkitError extends Error {
 export function rewriteError(error: unknown, rewrite: (text: string) => string): void {
   if (!(error instanceof TestkitError)) return
   const { message, details, stack = '' } = error
-  Object.assign(error, { message: rewrite(message), details: rewrite(details), stack: rewrite(stack) })
+  const rewritten = rewrite(message)
+  // The stack begins with the text; its places stay, for people open them.
+  const shown = stack.includes(message) ? stack.replace(message, () => rewritten) : rewrite(stack)
+  Object.assign(error, { message: rewritten, details: rewrite(details), stack: shown })
   rewriteError(error.cause, rewrite)
 }
 

@@ -61,5 +61,6 @@ describe('what is told of a failing test (testkit.md A9)', () => {
     for (const name of ['api', 'other'])
       expect(timeline).toMatch(new RegExp(`diagnostics of ${name}:\n[^]*\\[process\\] pid`))
     expect(timeline).not.toContain('diagnostics of script:')
+    expect(timeline).not.toContain('[output]')
   })
 })

@@ -25,21 +25,21 @@ export function giveToUser(user: User, context: ServerContext<object>): void {
   for (const path of [file, `${file}-wal`, `${file}-shm`]) if (existsSync(path)) chownSync(path, user.uid, user.gid)
 }
 
-/** What links lead to is somebody else's. */
+/** What links lead to is somebody else's. A server that is told to reload goes on working with its files meanwhile. */
 function giveTree(path: string, user: User): void {
-  for (const entry of readdirSync(path, { withFileTypes: true })) {
+  for (const entry of unlessGone(() => readdirSync(path, { withFileTypes: true })) ?? []) {
     const inside = join(path, entry.name)
     if (entry.isDirectory()) giveTree(inside, user)
-    else give(inside, user)
+    else unlessGone(() => lchownSync(inside, user.uid, user.gid))
   }
-  give(path, user)
+  unlessGone(() => lchownSync(path, user.uid, user.gid))
 }
 
-/** A server that is told to reload goes on working with its files meanwhile. */
-function give(path: string, { uid, gid }: User): void {
+function unlessGone<T>(act: () => T): T | undefined {
   try {
-    lchownSync(path, uid, gid)
+    return act()
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error
+    return undefined
   }
 }

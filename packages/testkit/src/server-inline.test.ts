@@ -147,6 +147,7 @@ describe('server objects (testkit.md A13)', { timeout: 180_000 }, () => {
   test('has the clock of the test process: another one is refused, not ignored', async () => {
     await withCluster([{ name: 'timely', inline: async () => ({ close: async () => undefined }) }], async (cluster) => {
       expect(() => cluster.get('timely').clockSkew(1000)).toThrow(/cannot set the clock of server "timely"/)
+      cluster.get('timely').clockSkew(0)
     })
   })
 

@@ -145,7 +145,7 @@ export class ServerLife<C extends object> {
       clockSkewMs: this.skewMs,
       start: this.starts,
     })
-    this.host.secrets.learn(environment)
+    this.host.secrets.learnEnvironment(environment)
     return environment
   }
 

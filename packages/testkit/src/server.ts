@@ -261,7 +261,7 @@ export class ManagedServer<C extends object = Record<string, unknown>> implement
    * on, in milliseconds; behind when negative. Throws TK_FAULT_UNSUPPORTED for a server inside the test process.
    */
   clockSkew(ms: number): void {
-    if (this.#life.isInline) throw this.#life.unsupported('set the clock of')
+    if (ms !== 0 && this.#life.isInline) throw this.#life.unsupported('set the clock of')
     this.#life.skewMs = ms
   }
 

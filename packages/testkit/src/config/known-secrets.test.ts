@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { TestkitError } from '../errors.ts'
+import { TestkitError, rewriteError } from '../errors.ts'
 import { runProgram } from '../process/run.ts'
 import { StartAttempts } from '../start-attempts.ts'
 import { rejection, script, withCluster } from '../testing/fixture-server.ts'
@@ -33,8 +33,28 @@ const failing = {
 describe('secrets that were ever given to a server (testkit.md A3.1)', () => {
   test('what an environment says of a switch is no secret', () => {
     const known = new KnownSecrets()
-    known.learn({ USE_TOKENS: 'false', API_TOKEN: first })
+    known.learnEnvironment({ USE_TOKENS: 'false', API_TOKEN: first })
     expect(known.hide(`retry = false, <${first}>`)).toBe('retry = false, <***>')
+  })
+
+  test('neither is what an environment says of places and times', () => {
+    const known = new KnownSecrets()
+    known.learnEnvironment({
+      OS_KEYSTONE_CONFIG_DIR: 'etcetera',
+      KEYSTONE_HOST: '127.0.0.1',
+      TOKEN_TTL: '3600',
+      TLS_KEY: '/root/tls',
+      appSecretKey: first,
+    })
+    const text = 'configuration in etcetera, http://127.0.0.1:3600/, /root/tls'
+    expect(known.hide(`${text} <${first}>`)).toBe(`${text} <***>`)
+  })
+
+  test('the places of an error stay, whatever the secret is', () => {
+    const error = new TestkitError('TK_START_FAILED', 'it said known-secrets')
+    rewriteError(error, (text) => text.replaceAll('known-secrets', '***'))
+    expect(error.stack).toContain('it said ***')
+    expect(error.stack).toContain('known-secrets.test.ts')
   })
 
   test('tokens of a reload and of earlier starts are hidden in the timeline', async () => {

@@ -52,6 +52,11 @@ export function secretsIn(value: unknown, name = '', below = false): string[] {
   return Object.entries(value).flatMap(([key, part]) => secretsIn(part, key, section))
 }
 
+/** Whether a name ends with a word for a secret. */
+export function endsSecret(name: string): boolean {
+  return secretSection.test(name)
+}
+
 /** As it is, escaped in JSON, escaped in a URL, and line by line, as YAML writes a long one. */
 function formsOf(value: string): string[] {
   if (switchWord.test(value)) return []

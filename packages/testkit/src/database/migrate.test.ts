@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { homeDir, removeQuietly } from '../home.ts'
 import type { ServerSpec } from '../spec.ts'
 import { rejection, script, withCluster } from '../testing/fixture-server.ts'
@@ -38,6 +38,16 @@ describe('migrations (testkit.md A6)', { timeout: 180_000 }, () => {
       await cluster.start('script')
       expect(readFileSync(told, 'utf8')).toBe(cluster.get('script').dbUrl)
     })
+  })
+
+  test('what the user has told libpq of other servers is not told to a migration: it would overrule the address', async () => {
+    vi.stubEnv('PGSERVICE', 'production')
+    vi.stubEnv('PGHOSTADDR', '192.0.2.1')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const told = join(work, 'libpq')
+    const command = ['sh', '-c', `echo "$PGHOST \${PGSERVICE-none} \${PGHOSTADDR-none}" > ${told}`]
+    await migrate({ engine: 'postgres', migrate: command }, { url: 'postgres://u@127.0.0.7:1/d', path: '', dir: work })
+    expect(readFileSync(told, 'utf8')).toBe('127.0.0.7 none none\n')
   })
 
   test('no password is in the error of a migration or a seed, nor in its cause', async () => {

@@ -5,7 +5,7 @@ import { TestkitError, reasonOf } from '../errors.ts'
 import { runProgram } from '../process/run.ts'
 import type { DatabaseSpec, MigrationContext } from './database-spec.ts'
 import { parseDatabaseUrl } from './database-url.ts'
-import { libpqEnvironment } from './psql.ts'
+import { libpqEnvironment, overrulingLibpq } from './psql.ts'
 
 /**
  * Makes the schema in an empty database. A command finds the URL in its environment too: there, unlike on its command
@@ -35,8 +35,8 @@ export async function seed(spec: DatabaseSpec, context: MigrationContext): Promi
   }
 }
 
-function environmentOf(url: string): Record<string, string> {
-  const ofServer = parseDatabaseUrl(url).scheme === 'postgres' ? libpqEnvironment(url) : {}
+function environmentOf(url: string): Record<string, string | undefined> {
+  const ofServer = parseDatabaseUrl(url).scheme === 'postgres' ? { ...overrulingLibpq, ...libpqEnvironment(url) } : {}
   return { DATABASE_URL: url, ...ofServer }
 }
 

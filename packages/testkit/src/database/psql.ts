@@ -36,7 +36,10 @@ export function psqlCommand(
   }
 }
 
-/** What tells every program of PostgreSQL where to connect. */
+/** What of an environment would overrule that: a service of libpq, and the address of another host. */
+export const overrulingLibpq = { PGSERVICE: undefined, PGHOSTADDR: undefined }
+
+/** What tells every program of PostgreSQL where to connect; without {@link overrulingLibpq} beside it. */
 export function libpqEnvironment(url: string): Record<string, string> {
   const { host, port, user, password, database, query } = parseDatabaseUrl(url)
   return {
@@ -50,7 +53,8 @@ export function libpqEnvironment(url: string): Record<string, string> {
 
 async function psql(url: string, ...statements: string[]): Promise<string> {
   const { command, env } = psqlCommand(url, statements)
-  const { stdout } = await runProgram(command, { env: { ...process.env, ...env }, context: statements.join('; ') })
+  const whole = { ...process.env, ...overrulingLibpq, ...env }
+  const { stdout } = await runProgram(command, { env: whole, context: statements.join('; ') })
   return stdout
 }
 

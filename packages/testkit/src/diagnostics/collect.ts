@@ -80,10 +80,15 @@ export async function collectDiagnostics(subject: DiagnosticsSubject): Promise<D
     })(),
     pauseMs(budgetMs),
   ])
-  const text = Object.entries(findings)
+  const text = findingsText(findings)
+  return { server: subject.name, state: subject.state, exit: subject.exit, findings: { ...findings }, text }
+}
+
+/** For people, each finding below its name. */
+export function findingsText(findings: Readonly<Record<string, string>>): string {
+  return Object.entries(findings)
     .map(([name, said]) => `[${name}]${said.includes('\n') ? '\n' : ' '}${said}`)
     .join('\n')
-  return { server: subject.name, state: subject.state, exit: subject.exit, findings: { ...findings }, text }
 }
 
 export function describeExit(exit: ExitInfo | undefined): string | undefined {
