@@ -81,6 +81,8 @@ export class TailFeed {
         if (epoch !== this.#epoch || seq > this.#head) {
           const extent = await source.extent()
           if (extent.epoch !== this.#epoch) continue
+          // It was only not known yet: before the first look, or when more was read than had been told of.
+          if (epoch === extent.epoch && seq <= this.#head) continue
           epoch = extent.epoch
           seq = extent.oldest - 1
           yield { kind: 'epoch', extent }
