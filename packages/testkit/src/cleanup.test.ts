@@ -112,7 +112,8 @@ describe('clean-up and the reaper (testkit.md A10)', { timeout: 180_000 }, () =>
     child.kill('SIGKILL')
     await exited
     expect(await pollUntil(() => existsSync(join(told.dir, keptFile)), { timeoutMs: patientMs })).toBe(true)
-    expect(findByEnvironment([told.marker])).toEqual([])
+    // What was killed still needs the processor to end, and a busy machine gives it late.
+    expect(await pollUntil(() => findByEnvironment([told.marker]).length === 0, { timeoutMs: patientMs })).toBe(true)
     await sweepDeadRuns(home)
     expect(existsSync(join(told.dir, 'stubborn', 'log', 'stdout.log'))).toBe(true)
     removeQuietly(home)
