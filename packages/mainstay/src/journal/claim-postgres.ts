@@ -12,6 +12,9 @@ import { subjectLock } from './locks.ts'
  * Its own is read with a row lock: a workflow that was parked while this statement began may have given the lock back,
  * and another may have it by now, which the statement's snapshot does not show.
  *
+ * What is due is written as an upsert, which finds its rows by their key. An update of "those in held" would read the
+ * whole table for ever if it was planned when that was the cheapest: the server keeps the plan of a young table.
+ *
  * $1 … $5 as {@link dueParameters} has them: $2 is the engine, $3 the time
  */
 const claimBy = byLook(
@@ -25,8 +28,10 @@ const claimBy = byLook(
   held as (select workflow_id from taken union
     select workflow_id from own
     union select id from due where cancel_reason is not null)
-  update workflows set status = 'running', owner = $2, fence = fence + 1, wake_at = null, reason = null, updated_at = $3
-  where id in (select workflow_id from held) returning *`,
+  insert into workflows as w select * from due where id in (select workflow_id from held)
+  on conflict (id) do update set status = 'running', owner = $2, fence = w.fence + 1, wake_at = null, reason = null,
+    updated_at = $3
+  returning *`,
 )
 
 export async function claimPostgres(store: Store, options: DueOptions): Promise<Selectable<WorkflowTable>[]> {

@@ -66,7 +66,7 @@ export function dueWorkflows(store: Store['kind'], kind: LookKind): string {
     waking,
     subjects: `w.subject ${isOneOf(list!)} and ${waking}`,
   }
-  return `select w.id, w.subject, w.created_at, w.cancel_reason from workflows w
+  return `select w.* from workflows w
     where w.name ${isOneOf(names!)} and ${where[kind]}
     and (w.cancel_reason is not null or not exists (
       select l.name from workflow_locks l where l.name = '${subjectLock('')}' || w.subject and l.workflow_id <> w.id))
