@@ -1,13 +1,28 @@
 import process from 'node:process'
 
-import { errorCode } from '../core/errors.ts'
+import type { SystemClock } from '../core/clock.ts'
+import { errorCode, errorMessage } from '../core/errors.ts'
+import { exitCodeOfError } from './exit-code.ts'
 import { loadServer } from './load-server.ts'
 import { processClock } from './process-clock.ts'
 import { runCli } from './run.ts'
 import { Signals, type Signal } from './signals.ts'
 
 /** The program: what `bin/mainstay.mjs` loads once it runs on the right Node. */
-const clock = processClock(process.env, (line) => void process.stderr.write(`mainstay: ${line}\n`))
+function say(line: string): void {
+  process.stderr.write(`mainstay: ${line}\n`)
+}
+
+function clockOfProcess(): SystemClock {
+  try {
+    return processClock(process.env, say)
+  } catch (error) {
+    say(errorMessage(error))
+    process.exit(exitCodeOfError(error))
+  }
+}
+
+const clock = clockOfProcess()
 const signals = new Signals(process)
 const stop = new AbortController()
 /** The first one asks, the second one, whichever it is, ends the process as if nobody listened. */

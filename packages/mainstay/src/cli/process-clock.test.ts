@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 
+import { InvalidInputError } from '../core/errors.ts'
 import { processClock } from './process-clock.ts'
 
 const HOUR_MS = 3_600_000
@@ -18,4 +19,9 @@ test.each([
       ? ''
       : 'The clock of this process is ahead by -86400000 ms: a test wants it so (MAINSTAY_TESTKIT_CLOCK_SKEW_MS).',
   )
+})
+
+test.each(['', 'an hour', '1.5', '1e3', '9'.repeat(20)])('a skew that is no whole number is refused: "%s"', (skew) => {
+  const env = { ...RUN, MAINSTAY_TESTKIT_CLOCK_SKEW_MS: skew }
+  expect(() => processClock(env, () => undefined)).toThrow(InvalidInputError)
 })

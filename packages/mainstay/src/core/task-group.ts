@@ -69,3 +69,6 @@ export class TaskGroup {
     return error instanceof ShutdownError || (error instanceof Error && error.name === 'AbortError')
   }
 }
+
+/** For whoever spawns work without waiting for it: the group has logged the failure with the work's name. */
+export function ignoreLogged(): void {}

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import type { TaskGroup } from '../core/task-group.ts'
+import { ignoreLogged, type TaskGroup } from '../core/task-group.ts'
 import type { Look } from './due.ts'
 import type { ClaimedWorkflow, JournalStore } from './journal-store.ts'
 import { Looks } from './looks.ts'
@@ -118,6 +118,3 @@ export class Claimer {
     if (at !== undefined) this.wakeBy(at)
   }
 }
-
-/** `TaskGroup` has logged the failure with the task's name; the next beat or poke tries again. */
-function ignoreLogged(): void {}

@@ -7,7 +7,7 @@ import { isJsonObject, type Json } from '../core/json.ts'
 import type { Logger } from '../core/logging.ts'
 import type { Metrics } from '../core/metrics.ts'
 import { SystemRandom, type Random } from '../core/random.ts'
-import type { TaskGroup } from '../core/task-group.ts'
+import { ignoreLogged, type TaskGroup } from '../core/task-group.ts'
 import type { Store } from '../store/index.ts'
 import { Claimer } from './claimer.ts'
 import { LeaseLostError, StaleOwnerError, WorkflowCancelledError } from './errors.ts'
@@ -330,6 +330,3 @@ export class Engine {
 function carriedContext(stored: Json): RequestContext | undefined {
   return isJsonObject(stored) ? (stored as unknown as RequestContext) : undefined
 }
-
-/** `TaskGroup` has logged the failure with the task's name; the next beat or poke tries again. */
-function ignoreLogged(): void {}

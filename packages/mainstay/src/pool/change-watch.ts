@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { errorMessage } from '../core/errors.ts'
 import type { Logger } from '../core/logging.ts'
-import type { TaskGroup } from '../core/task-group.ts'
+import { ignoreLogged, type TaskGroup } from '../core/task-group.ts'
 import type { PoolNews } from './change.ts'
 import type { PoolStore } from './store.ts'
 
@@ -23,7 +23,7 @@ export class ChangeWatch {
 
   /** Begins to watch; ends with the group. */
   start(tasks: TaskGroup): void {
-    tasks.spawn('watch the changes of the pool', async (signal) => await this.#watch(signal)).catch(() => undefined)
+    tasks.spawn('watch the changes of the pool', async (signal) => await this.#watch(signal)).catch(ignoreLogged)
   }
 
   /** Calls `listener` with everything that happens from now on, until disposed. */

@@ -15,7 +15,7 @@ const EVERYTHING = ['api', 'engine', 'pool', 'events'] as const
 
 /**
  * A server of ours that has to be forced, or ends with another code than 0, fails the test (testkit.md A5.3). The first
- * signal has longer than usual, because each part of the program may take 10 s to stop (`server.shutdown_grace_ms`);
+ * signal has longer than usual, because a part of the program may take 10 s to stop (`server.shutdown_grace_ms`);
  * all of it stays within what the clean-up of a cluster has for one server.
  */
 const STRICT_STOP: StopPolicy = { strict: true, graceMs: 11_000, killAfterMs: 13_000, deadlineMs: 15_000 }

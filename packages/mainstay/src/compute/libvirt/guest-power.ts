@@ -86,7 +86,7 @@ export class GuestPower {
     const now = await this.#options.inventory.find(uuid)
     if (now !== undefined && now.host === host && !isMoving(now)) return
     throw new InstanceStateError(
-      `Guest ${uuid} (${name}) was not started on host ${host}: somebody else has begun to move it. Look where it is.`,
+      `Guest ${uuid} (${name}) was not started on host ${host}: somebody else has begun to move it. See what becomes of it with "mainstay recovery list".`,
     )
   }
 

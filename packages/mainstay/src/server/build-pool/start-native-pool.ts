@@ -3,10 +3,12 @@ import { hostname } from 'node:os'
 import { errorMessage } from '../../core/errors.ts'
 import type { Lifecycle } from '../../core/lifecycle.ts'
 import { SystemRandom } from '../../core/random.ts'
+import { ignoreLogged } from '../../core/task-group.ts'
 import { PoolMetrics } from '../../pool/metrics.ts'
 import { NativePool } from '../../pool/native-pool.ts'
 import { ProviderFleet } from '../../pool/provider/fleet.ts'
 import type { Audit, PoolRouteParts } from '../../pool/routes/index.ts'
+import { lettingGoMs } from '../config/engine-options.ts'
 import type { Config } from '../config/schema.ts'
 import type { Parts } from '../parts.ts'
 import { installationId } from './installation-id.ts'
@@ -80,10 +82,9 @@ export async function startNativePool(
   )
   const keeps = config.server.roles.includes('pool')
   if (carryEvents === null) pool.watch.on(() => relay.poke())
-  else if (keeps) tasks.spawn('carry events of the pool', carryEvents).catch(() => undefined)
+  else if (keeps) tasks.spawn('carry events of the pool', carryEvents).catch(ignoreLogged)
   await pool.start({ lead: keeps })
-  const { shutdown_grace_ms: graceMs } = config.server
-  lifecycle.started('pool', async () => await pool.stop({ timeoutMs: graceMs / 2 }))
+  lifecycle.started('pool', async () => await pool.stop({ timeoutMs: lettingGoMs(config.server) }))
   const reload = async ({ pool: changed }: Config): Promise<void> => {
     await pool.reload(poolSettings(changed, { clock, fleet }))
     logger.info({ groups: changed.groups.map(({ id }) => id) }, 'The pool goes on with the configuration as it is now')
