@@ -222,6 +222,69 @@ describe('real libvirt hosts that fail', () => {
     expect(await hosts.runningCopies(uuid)).toEqual([])
   })
 
+  test('a starter that is paused behind its last question lets nothing run where the guest has left meanwhile', async () => {
+    const { source, target, store } = hosts
+    const uuid = await hosts.define(source, { name: 'later' })
+    const compute = await hosts.open()
+    const inventory = new Inventory(store)
+    const [from, to] = [(await source.daemonPid())!, (await target.daemonPid())!]
+    await source.virsh('domstate', 'later')
+    process.kill(to, 'SIGSTOP')
+    try {
+      // It waits for the other host, then for its own: as long as libvirtd stands still, so does what was asked of it.
+      const starting = Promise.allSettled([compute.start(uuid, acting('later'))])
+      await source.virsh('domstate', 'later')
+      process.kill(from, 'SIGSTOP')
+      process.kill(to, 'SIGCONT')
+      const isCreating = async (): Promise<boolean> => (await inventory.find(uuid))?.startingSince !== null
+      await waitUntil(isCreating, { ...BOUND, what: 'the start to be under way' })
+      const place = { source: source.hostname, target: target.hostname, startedAt: 1, run: true, done: false }
+      await inventory.change(uuid, (now) => claimedBy(now!, { key: 'move', ...place, sourceCleared: false }))
+      process.kill(from, 'SIGCONT')
+      expect(await starting).toMatchObject([{ reason: { message: expect.stringMatching(/has begun to move it/) } }])
+    } finally {
+      for (const daemon of [from, to]) process.kill(daemon, 'SIGCONT')
+    }
+    expect((await source.virsh('domstate', '--reason', 'later')).stdout).toContain('shut off (destroyed)')
+    expect(await hosts.runningCopies(uuid)).toEqual([])
+  })
+
+  test('a guest that an earlier start left paused is let run by the next one, and one that somebody paused is not', async () => {
+    const { source, store } = hosts
+    const uuid = await hosts.define(source, { name: 'half-started' })
+    const compute = await hosts.open()
+    const inventory = new Inventory(store)
+    await source.virsh('start', 'half-started', '--paused')
+    await expect(compute.start(uuid, acting('half-started'))).rejects.toThrow(/because it is paused/)
+    await inventory.change(uuid, (now) => now && { ...now, startingSince: 1 })
+    await compute.start(uuid, acting('half-started'))
+    await reaches(uuid, ({ state }) => state === 'active')
+    expect(await inventory.find(uuid)).toMatchObject({ startingSince: null, state: 'active' })
+  })
+
+  test('a guest that a starter has created and not let run yet is restarted nowhere else', async () => {
+    const { source, target, store } = hosts
+    const uuid = await hosts.define(source, { name: 'first-come' })
+    const compute = await hosts.open()
+    const inventory = new Inventory(store)
+    await inventory.change(uuid, (now) => now && { ...now, startingSince: 1 })
+    await source.virsh('start', 'first-come', '--paused')
+    await expect(evacuate(uuid, 'second-come')).rejects.toThrow(/is seen running on host/)
+    await compute.start(uuid, acting('first-come'))
+    await reaches(uuid, ({ state }) => state === 'active')
+    expect(await hosts.runningCopies(uuid)).toEqual([source.hostname])
+    expect(await domainsOf(target)).not.toContain(uuid)
+  })
+
+  test('a start that libvirt refuses leaves no mark', async () => {
+    const { source, store } = hosts
+    const devices = `<disk type='file'><source file='${join(source.directory, 'none.img')}'/><target dev='vda' bus='virtio'/></disk>`
+    const uuid = await hosts.define(source, { name: 'diskless', devices })
+    const compute = await hosts.open()
+    await expect(compute.start(uuid, acting('diskless'))).rejects.toThrow(InstanceRefusedError)
+    expect(await new Inventory(store).find(uuid)).toMatchObject({ startingSince: null, state: 'stopped' })
+  })
+
   test('a restart that a dead process had only claimed is finished by the same act', async () => {
     const { source, target, store } = hosts
     const uuid = await hosts.define(source, { name: 'claimed' }, { start: true })

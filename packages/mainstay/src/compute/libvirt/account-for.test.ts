@@ -15,6 +15,7 @@ const RAN: GuestRecord = {
   fencedAt: null,
   runAgain: null,
   ranAtHostCpuTimeMs: 5000,
+  startingSince: null,
   seenAt: 1,
 }
 const off = (reason: number) => ({ state: DomainState.SHUTOFF, reason })

@@ -3,7 +3,8 @@ import type { TaskGroup } from '../../core/task-group.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import type { Acting, HostName } from '../compute.ts'
 import { ComputeUnavailableError, InstanceNotFoundError, InstanceStateError } from '../errors.ts'
-import { isMoving, type GuestRecord } from './guest-record.ts'
+import type { GuestRecord } from './guest-record.ts'
+import { canStart, startHere } from './guest-start.ts'
 import { executes, hasProcess } from './instance-state.ts'
 import { presentState } from './instance-view.ts'
 import type { Inventory } from './inventory.ts'
@@ -40,22 +41,14 @@ export class GuestPower {
    * @throws ComputeUnavailableError, InstanceRefusedError
    */
   async start(record: GuestRecord, { signal }: Acting): Promise<void> {
-    const { hosts, inventory, actTimeoutMs } = this.#options
+    const { clock, hosts, inventory, actTimeoutMs } = this.#options
     const { host, live } = await this.#look(record, signal)
     const others = [...hosts.values()].filter((each) => each !== host)
     await refuseWhileRunning(record, others, { signal })
-    // A guest that was stopped only to fence its host is stopped for whoever starts it by hand.
-    const state = presentState({ ...record, fencedAt: null }, live)
-    if (state !== 'stopped') throw wrongState(record, state, 'started')
-    await this.#requirePlace(record)
+    if (!canStart(record, live)) throw wrongState(record, presentState(record, live), 'started')
     await this.#during(record, 'powering-on', async () => {
-      const bounds = { signal, timeoutMs: actTimeoutMs }
-      const creating = host.call(`start guest ${record.uuid}`, bounds, async (connection, options) => {
-        return await connection.create(byUuid(record.uuid), options)
-      })
-      await refusalsOf({ guest: record, host: host.name, what: 'started' }, creating)
+      await startHere({ clock, inventory, host }, record, { live, bounds: { signal, timeoutMs: actTimeoutMs } })
     })
-    await inventory.change(record.uuid, (now) => now && { ...now, state: 'active', fencedAt: null, runAgain: null })
   }
 
   /**
@@ -73,20 +66,6 @@ export class GuestPower {
     else await this.#pullPlug(record, host, bounds)
     await inventory.change(record.uuid, (now) =>
       now?.regardedAsError ? { ...now, regardedAsError: false } : undefined,
-    )
-  }
-
-  /**
-   * While the hosts were asked, another process may have begun to restart the guest elsewhere. It does so by a claim, and
-   * looks here after it: so of the two at least one sees the other, unless this process is paused right behind this line.
-   *
-   * @throws InstanceStateError
-   */
-  async #requirePlace({ uuid, name, host }: GuestRecord): Promise<void> {
-    const now = await this.#options.inventory.find(uuid)
-    if (now !== undefined && now.host === host && !isMoving(now)) return
-    throw new InstanceStateError(
-      `Guest ${uuid} (${name}) was not started on host ${host}: somebody else has begun to move it. See what becomes of it with "mainstay recovery list".`,
     )
   }
 

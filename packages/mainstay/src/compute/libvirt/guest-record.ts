@@ -37,6 +37,7 @@ const definition = Type.Object({
   fencedAt: Type.Union([Type.Number(), Type.Null()]),
   runAgain: Type.Optional(Type.Union([runAgain, Type.Null()])),
   ranAtHostCpuTimeMs: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
+  startingSince: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
 })
 
 const states = Type.Union(
@@ -72,6 +73,8 @@ export interface GuestRecord {
   readonly runAgain: RunAgain | null
   /** What the processors of its host had spent since it booted when the guest was last seen to run there; or null. */
   readonly ranAtHostCpuTimeMs: number | null
+  /** Since when it is being started where it is (`guest-start.ts`), in milliseconds since the Unix epoch; or null. */
+  readonly startingSince: number | null
   /** Milliseconds since the Unix epoch. */
   readonly seenAt: number
 }
@@ -92,7 +95,8 @@ export function recordOf(row: InstanceInventoryTable): GuestRecord {
     throw new InvalidInputError(`${what} cannot be understood. Delete its row of instance_inventory; it is made again.`)
   }
   const place = { uuid: row.instance_uuid, name: row.name, host: row.host, state, seenAt: row.seen_at }
-  return { ...place, ...kept, runAgain: kept.runAgain ?? null, ranAtHostCpuTimeMs: kept.ranAtHostCpuTimeMs ?? null }
+  const { runAgain = null, ranAtHostCpuTimeMs = null, startingSince = null } = kept
+  return { ...place, ...kept, runAgain, ranAtHostCpuTimeMs, startingSince }
 }
 
 /** The restart on another host that has begun and is not known to have ended. Only the latest can be under way. */

@@ -18,6 +18,7 @@ const RAN: GuestRecord = {
   fencedAt: null,
   runAgain: null,
   ranAtHostCpuTimeMs: null,
+  startingSince: null,
   seenAt: 1,
 }
 const MOVE = { key: 'k', source: 'b', target: 'a', startedAt: 1, run: true, done: false, sourceCleared: false }

@@ -27,6 +27,7 @@ function guest(uuid: string, change: Partial<GuestRecord> = {}): GuestRecord {
     fencedAt: null,
     runAgain: null,
     ranAtHostCpuTimeMs: null,
+    startingSince: null,
     seenAt: 1,
     ...change,
   }

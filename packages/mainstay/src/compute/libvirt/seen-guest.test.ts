@@ -35,6 +35,7 @@ const RECORD: GuestRecord = {
   fencedAt: null,
   runAgain: null,
   ranAtHostCpuTimeMs: null,
+  startingSince: null,
   seenAt: 1,
 }
 const running = { state: DomainState.RUNNING, reason: 1 }
@@ -63,6 +64,15 @@ describe('what is kept of a guest that was seen', () => {
     expect(recordSeen(before, 'b', { state, xml: XML }, at).fencedAt).toBe(fencedAt)
   })
 
+  test.each([
+    ['while it is off', shutOff, 3],
+    ['while it is there and does not execute', { ...running, state: DomainState.PAUSED }, 3],
+    ['and not any more once it executes', running, null],
+  ] as const)('that it is being started, %s', (_what, state, startingSince) => {
+    const before = { ...RECORD, startingSince: 3 }
+    expect(recordSeen(before, 'b', { state, xml: XML }, 5).startingSince).toBe(startingSince)
+  })
+
   test('that it is to be regarded as in error, until somebody says otherwise', () => {
     const before = { ...RECORD, regardedAsError: true }
     expect(recordSeen(before, 'b', { state: running, xml: XML }, 5).regardedAsError).toBe(true)
@@ -79,6 +89,7 @@ describe('what is kept of a guest that was seen', () => {
       { regardedAsError: true },
       { fencedAt: 3 },
       { runAgain: { since: 3, endSeen: false } },
+      { startingSince: 3 },
     ]
     for (const change of changes) expect(sameRecord(RECORD, { ...RECORD, ...change })).toBe(false)
   })
@@ -90,6 +101,7 @@ describe('what is kept of a guest that was seen', () => {
       fencedAt: 3,
       runAgain: { since: 3, endSeen: true },
       ranAtHostCpuTimeMs: 7,
+      startingSince: 4,
     }
     expect(recordOf(rowOf(record))).toEqual(record)
   })

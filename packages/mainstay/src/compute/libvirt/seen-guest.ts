@@ -2,7 +2,7 @@ import type { DomainStateAndReason } from '@mainstay/libvirt-rpc'
 
 import { describeDomain } from './domain-description.ts'
 import type { GuestRecord } from './guest-record.ts'
-import { hasProcess, instanceStateOf } from './instance-state.ts'
+import { executes, hasProcess, instanceStateOf } from './instance-state.ts'
 import { runAgainAfter } from './interrupted.ts'
 import type { CallBounds, LibvirtHost } from './libvirt-host.ts'
 
@@ -51,6 +51,7 @@ export function recordSeen(before: GuestRecord | undefined, host: string, seen: 
     runAgain: runAgainAfter(before, seen.state, at),
     // What was known of an earlier boot says nothing once it runs again.
     ranAtHostCpuTimeMs: running ? (seen.hostCpuTimeMs ?? null) : (before?.ranAtHostCpuTimeMs ?? null),
+    startingSince: executes(seen.state) ? null : (before?.startingSince ?? null),
     fencedAt: running && at > (before?.fencedAt ?? 0) ? null : (before?.fencedAt ?? null),
     seenAt: at,
   }
@@ -66,6 +67,7 @@ export function sameRecord(a: GuestRecord, b: GuestRecord): boolean {
     a.xml === b.xml &&
     a.regardedAsError === b.regardedAsError &&
     a.fencedAt === b.fencedAt &&
+    a.startingSince === b.startingSince &&
     a.runAgain?.endSeen === b.runAgain?.endSeen &&
     isCloseEnough(a.ranAtHostCpuTimeMs, b.ranAtHostCpuTimeMs) &&
     moved(a) === moved(b)
