@@ -13,8 +13,9 @@ import { entryRow, outboxRow, reasonText, type HistoryRecord } from './record.ts
  * It locks the workflows that are still ours, so that no engine can claim one of them before the statement ends, and
  * writes for those alone. Returns them.
  *
- * The server keeps the plan that it made when the tables were young, and a young table is cheapest read whole. A lateral
- * question with a lock is asked once for each workflow, and an upsert finds its row by the key: neither has such a plan.
+ * Each of them is looked up by its key, whatever the server thought of the table when it made the plan that it keeps: a
+ * lateral question with a lock is asked once for each, and an upsert has no other way to its row. An upsert must name every
+ * column that may not be null and has no default, although no row is ever added.
  */
 const RECORD = `with owned as (
     select w.* from unnest($1::text[], $2::integer[]) as asked(id, fence) cross join lateral (
