@@ -12,13 +12,10 @@ import { subjectLock } from './locks.ts'
  * Its own is read with a row lock: a workflow that was parked while this statement began may have given the lock back,
  * and another may have it by now, which the statement's snapshot does not show.
  *
- * What is due is written as an upsert, which finds its rows by their key; an update of "those in held" may be planned as
- * one reading of the whole table.
- *
  * $1 … $5 as {@link dueParameters} has them: $2 is the engine, $3 the time
  */
 const claimBy = byLook(
-  (kind) => `with due as (${dueWorkflows('postgres', kind, 'w.*')} for update of w skip locked),
+  (kind) => `with due as (${dueWorkflows('postgres', kind)} for update of w skip locked),
   firsts as (select distinct on (subject) id, '${subjectLock('')}' || subject as lock from due
     where cancel_reason is null order by subject, created_at, id),
   taken as (insert into workflow_locks (name, workflow_id, at) select lock, id, $3 from firsts
@@ -28,10 +25,8 @@ const claimBy = byLook(
   held as (select workflow_id from taken union
     select workflow_id from own
     union select id from due where cancel_reason is not null)
-  insert into workflows as w select * from due where id in (select workflow_id from held)
-  on conflict (id) do update set status = 'running', owner = $2, fence = w.fence + 1, wake_at = null, reason = null,
-    updated_at = $3
-  returning *`,
+  update workflows set status = 'running', owner = $2, fence = fence + 1, wake_at = null, reason = null, updated_at = $3
+  where id in (select workflow_id from held) returning *`,
 )
 
 export async function claimPostgres(store: Store, options: DueOptions): Promise<Selectable<WorkflowTable>[]> {

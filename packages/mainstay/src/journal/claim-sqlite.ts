@@ -4,9 +4,7 @@ import type { Queries, Store, WorkflowTable } from '../store/index.ts'
 import { byLook, dueParameters, dueWorkflows, type DueOptions, type DueWorkflow } from './due.ts'
 import { takeSubjects } from './locks.ts'
 
-const COLUMNS: readonly (keyof DueWorkflow)[] = ['id', 'subject', 'created_at', 'cancel_reason']
-
-const dueBy = byLook((kind) => dueWorkflows('sqlite', kind, COLUMNS.map((column) => `w.${column}`).join(', ')))
+const dueBy = byLook((kind) => dueWorkflows('sqlite', kind))
 
 /** Takes ownership of due workflows. Looking costs a read; only when there is something is a write worth its flush. */
 export async function claimSqlite(store: Store, options: DueOptions): Promise<Selectable<WorkflowTable>[]> {

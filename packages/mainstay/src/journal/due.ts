@@ -50,10 +50,9 @@ export interface DueWorkflow {
  * One text for each kind of look, with lists as one parameter each: so each database parses and plans it once. Only the
  * widest needs two ways into the table, which is dear: it also reads what ended since the last vacuum.
  *
- * @param columns of the workflows, which are called `w`
  * @returns SQL with the parameters of {@link dueParameters}
  */
-export function dueWorkflows(store: Store['kind'], kind: LookKind, columns: string): string {
+export function dueWorkflows(store: Store['kind'], kind: LookKind): string {
   const [names, engine, now, limit, list] = PLACES.map((place) => (store === 'postgres' ? `$${place}` : `?${place}`))
   const isOneOf = (values: string): string =>
     store === 'postgres' ? `= any(${values}::text[])` : `in (select value from json_each(${values}))`
@@ -67,7 +66,7 @@ export function dueWorkflows(store: Store['kind'], kind: LookKind, columns: stri
     waking,
     subjects: `w.subject ${isOneOf(list!)} and ${waking}`,
   }
-  return `select ${columns} from workflows w
+  return `select w.id, w.subject, w.created_at, w.cancel_reason from workflows w
     where w.name ${isOneOf(names!)} and ${where[kind]}
     and (w.cancel_reason is not null or not exists (
       select l.name from workflow_locks l where l.name = '${subjectLock('')}' || w.subject and l.workflow_id <> w.id))

@@ -8,40 +8,32 @@ import { entryRow, outboxRow, reasonText, type HistoryRecord } from './record.ts
 /**
  * The hot path of the journal on PostgreSQL: however many records, one statement, so one round trip and one flush.
  *
- * $1 the workflows · $2 the tokens with which they are claimed to be ours · $3 entries · $4 changes of status
+ * $1 the workflows and tokens that are claimed to be ours · $2 entries · $3 changes of status · $4 the workflows' ids,
+ * said once more because a list of known length is looked up in the index, and a set from JSON by reading the table
  *
  * It locks the workflows that are still ours, so that no engine can claim one of them before the statement ends, and
  * writes for those alone. Returns them.
- *
- * Each of them is looked up by its key, whatever the server thought of the table when it made the plan that it keeps: a
- * lateral question with a lock is asked once for each, and an upsert has no other way to its row. An upsert must name every
- * column that may not be null and has no default, although no row is ever added.
  */
-const RECORD = `with owned as (
-    select w.* from unnest($1::text[], $2::integer[]) as asked(id, fence) cross join lateral (
-      select * from workflows where id = asked.id and fence = asked.fence and finished_at is null for update) w),
-  changes as (
-    select * from json_to_recordset($4::json) as c(id text, fence integer, status text, wake_at bigint, reason text,
-      result text, finished_at bigint, at bigint, releases boolean)),
+const RECORD = `with asked as (select * from json_to_recordset($1::json) as r(id text, fence integer)),
+  owned as (
+    select w.id, w.fence from workflows w join asked r on w.id = r.id and w.fence = r.fence
+    where w.id = any($4::text[]) and w.finished_at is null order by w.id for update of w),
   inserted as (
     insert into workflow_history (workflow_id, seq, kind, key, data, fence, at)
     select e.workflow_id, e.seq, e.kind, e.key, e.data, e.fence, e.at
-    from json_to_recordset($3::json) as e(workflow_id text, seq integer, kind text, key text, data text,
+    from json_to_recordset($2::json) as e(workflow_id text, seq integer, kind text, key text, data text,
       fence integer, at bigint)
     join owned o on o.id = e.workflow_id and o.fence = e.fence),
   changed as (
-    insert into workflows as w (id, name, version, subject, input, created_at,
-      status, wake_at, reason, result, finished_at, updated_at)
-    select o.id, o.name, o.version, o.subject, o.input, o.created_at,
-      c.status, c.wake_at, c.reason, c.result, c.finished_at, c.at
-    from owned o join changes c on o.id = c.id and o.fence = c.fence
-    on conflict (id) do update set status = excluded.status, wake_at = coalesce(w.wake_at, excluded.wake_at),
-      reason = excluded.reason, result = excluded.result, finished_at = excluded.finished_at, owner = null,
-      updated_at = excluded.updated_at),
+    update workflows w set status = c.status, wake_at = coalesce(w.wake_at, c.wake_at), reason = c.reason,
+      result = c.result, finished_at = c.finished_at, owner = null, updated_at = c.at
+    from json_to_recordset($3::json) as c(id text, fence integer, status text, wake_at bigint, reason text,
+      result text, finished_at bigint, at bigint, releases boolean)
+    join owned o on o.id = c.id and o.fence = c.fence
+    where w.id = c.id returning w.id, w.finished_at, '${subjectLock('')}' || w.subject as lock, c.releases),
   unlocked as (
-    delete from workflow_locks l using owned o join changes c on o.id = c.id and o.fence = c.fence
-    where l.workflow_id = o.id
-      and (c.finished_at is not null or (c.releases and l.name = '${subjectLock('')}' || o.subject)))`
+    delete from workflow_locks l using changed c
+    where l.workflow_id = c.id and (c.finished_at is not null or (c.releases and l.name = c.lock)))`
 
 /** Added where something is told of the records: $5 the events. */
 const RECORD_TELL = `,
@@ -173,21 +165,15 @@ function toldParameters(records: readonly HistoryRecord[]): unknown[] {
 }
 
 function recordParameters(records: readonly HistoryRecord[], tells: boolean): unknown[] {
-  // Everybody locks in the same order.
-  const asked = [...new Map(records.map((record) => [`${record.workflowId} ${record.fence}`, record]))]
-    .toSorted(([one], [other]) => (one < other ? -1 : 1))
-    .map(([, record]) => record)
+  const asked = new Map(records.map(({ workflowId, fence }) => [`${workflowId} ${fence}`, { id: workflowId, fence }]))
   const entries = records.flatMap((record) => record.entries.map((entry) => entryRow(record, entry)))
   const changes = records.flatMap((record) => (record.change === undefined ? [] : [changeRow(record, record.change)]))
+  const ids = new Set(records.map(({ workflowId }) => workflowId))
   const events = records.flatMap(({ workflowId, fence, events: own = [] }) =>
     own.map((event) => ({ workflow_id: workflowId, fence, ...outboxRow(event) })),
   )
   const placed = events.map((event, place) => ({ ...event, place }))
-  return [
-    asked.map(({ workflowId }) => workflowId),
-    asked.map(({ fence }) => fence),
-    ...[entries, changes, ...(tells ? [placed] : [])].map(toJson),
-  ]
+  return [...[[...asked.values()], entries, changes].map(toJson), [...ids], ...(tells ? [toJson(placed)] : [])]
 }
 
 function staleOf(records: readonly HistoryRecord[], owned: readonly Owned[]): Set<HistoryRecord> {
