@@ -222,13 +222,15 @@ describe('real libvirt hosts that fail', () => {
     expect(await hosts.runningCopies(uuid)).toEqual([])
   })
 
-  test('a starter that is paused behind its last question lets nothing run where the guest has left meanwhile', async () => {
+  test.each([
+    ['the guest has left', /has begun to move it/],
+    ['its start was taken over', /has started or stopped it/],
+  ])('a starter that is paused behind its last question lets nothing run where meanwhile %s', async (how, refusal) => {
     const { source, target, store } = hosts
     const uuid = await hosts.define(source, { name: 'later' })
     const compute = await hosts.open()
     const inventory = new Inventory(store)
     const [from, to] = [(await source.daemonPid())!, (await target.daemonPid())!]
-    await source.virsh('domstate', 'later')
     process.kill(to, 'SIGSTOP')
     try {
       // It waits for the other host, then for its own: as long as libvirtd stands still, so does what was asked of it.
@@ -239,9 +241,12 @@ describe('real libvirt hosts that fail', () => {
       const isCreating = async (): Promise<boolean> => (await inventory.find(uuid))?.startingSince !== null
       await waitUntil(isCreating, { ...BOUND, what: 'the start to be under way' })
       const place = { source: source.hostname, target: target.hostname, startedAt: 1, run: true, done: false }
-      await inventory.change(uuid, (now) => claimedBy(now!, { key: 'move', ...place, sourceCleared: false }))
+      const move = { key: 'move', ...place, sourceCleared: false }
+      await inventory.change(uuid, (now) =>
+        how === 'the guest has left' ? claimedBy(now!, move) : { ...now!, startingSince: null },
+      )
       process.kill(from, 'SIGCONT')
-      expect(await starting).toMatchObject([{ reason: { message: expect.stringMatching(/has begun to move it/) } }])
+      expect(await starting).toMatchObject([{ reason: { message: expect.stringMatching(refusal) } }])
     } finally {
       for (const daemon of [from, to]) process.kill(daemon, 'SIGCONT')
     }
@@ -249,27 +254,33 @@ describe('real libvirt hosts that fail', () => {
     expect(await hosts.runningCopies(uuid)).toEqual([])
   })
 
-  test('a guest that an earlier start left paused is let run by the next one, and one that somebody paused is not', async () => {
+  test('a guest that an earlier start left paused is stopped, and the next start lets it run; one that somebody paused is paused', async () => {
     const { source, store } = hosts
     const uuid = await hosts.define(source, { name: 'half-started' })
     const compute = await hosts.open()
     const inventory = new Inventory(store)
     await source.virsh('start', 'half-started', '--paused')
+    expect(await compute.findInstance(uuid, asking())).toMatchObject({ state: 'paused' })
     await expect(compute.start(uuid, acting('half-started'))).rejects.toThrow(/because it is paused/)
     await inventory.change(uuid, (now) => now && { ...now, startingSince: 1 })
+    expect(await compute.findInstance(uuid, asking())).toMatchObject({ state: 'stopped' })
     await compute.start(uuid, acting('half-started'))
     await reaches(uuid, ({ state }) => state === 'active')
     expect(await inventory.find(uuid)).toMatchObject({ startingSince: null, state: 'active' })
   })
 
-  test('a guest that a starter has created and not let run yet is restarted nowhere else', async () => {
+  test('a guest that a starter had created before it was claimed is restarted nowhere else, and can still be let run', async () => {
     const { source, target, store } = hosts
     const uuid = await hosts.define(source, { name: 'first-come' })
     const compute = await hosts.open()
     const inventory = new Inventory(store)
-    await inventory.change(uuid, (now) => now && { ...now, startingSince: 1 })
     await source.virsh('start', 'first-come', '--paused')
+    const place = { source: source.hostname, target: target.hostname, startedAt: 1, run: true, done: false }
+    const move = { key: 'second-come', ...place, sourceCleared: false }
+    await inventory.change(uuid, (now) => now && { ...claimedBy(now, move), startingSince: 1 })
+    // The claim stands, so what refuses is the look behind it.
     await expect(evacuate(uuid, 'second-come')).rejects.toThrow(/is seen running on host/)
+    await reaches(uuid, ({ host, state }) => host === source.hostname && state === 'stopped')
     await compute.start(uuid, acting('first-come'))
     await reaches(uuid, ({ state }) => state === 'active')
     expect(await hosts.runningCopies(uuid)).toEqual([source.hostname])

@@ -307,7 +307,8 @@ export class LibvirtCompute implements Compute {
       await this.#keeper.refreshGuest(this.#host(host), uuid, bounds)
     const remember = async (change: Partial<GuestRecord>): Promise<void> => {
       const fencedAt = this.#options.clock.now()
-      await this.#inventory.change(uuid, (now) => (now?.host === host ? { ...now, ...change, fencedAt } : undefined))
+      const fenced = { ...change, fencedAt, startingSince: null }
+      await this.#inventory.change(uuid, (now) => (now?.host === host ? { ...now, ...fenced } : undefined))
     }
     await this.#guestMutex.run(uuid, async () => {
       await remember({})

@@ -261,7 +261,7 @@ async function noteArrival(
     const claim = now === undefined ? undefined : openMove(now)
     if (now === undefined || claim?.key !== move.key || !hasReached(claim, seen)) return undefined
     const state = move.run ? 'active' : 'stopped'
-    return { ...withMove(now, move.key, { done: true }), state, seenAt: clock.now() }
+    return { ...withMove(now, move.key, { done: true }), state, startingSince: null, seenAt: clock.now() }
   })
 }
 

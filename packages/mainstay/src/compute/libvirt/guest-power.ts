@@ -4,7 +4,7 @@ import type { ChangeFeed } from '../change-feed.ts'
 import type { Acting, HostName } from '../compute.ts'
 import { ComputeUnavailableError, InstanceNotFoundError, InstanceStateError } from '../errors.ts'
 import type { GuestRecord } from './guest-record.ts'
-import { canStart, startHere } from './guest-start.ts'
+import { startHere } from './guest-start.ts'
 import { executes, hasProcess } from './instance-state.ts'
 import { presentState } from './instance-view.ts'
 import type { Inventory } from './inventory.ts'
@@ -45,9 +45,11 @@ export class GuestPower {
     const { host, live } = await this.#look(record, signal)
     const others = [...hosts.values()].filter((each) => each !== host)
     await refuseWhileRunning(record, others, { signal })
-    if (!canStart(record, live)) throw wrongState(record, presentState(record, live), 'started')
+    // A guest that was stopped only to fence its host is stopped for whoever starts it by hand.
+    const state = presentState({ ...record, fencedAt: null }, live)
+    if (state !== 'stopped') throw wrongState(record, state, 'started')
     await this.#during(record, 'powering-on', async () => {
-      await startHere({ clock, inventory, host }, record, { live, bounds: { signal, timeoutMs: actTimeoutMs } })
+      await startHere({ clock, inventory, host, actTimeoutMs }, record, { live, signal })
     })
   }
 
@@ -65,7 +67,9 @@ export class GuestPower {
     if (gracefulStopMs > 0 && executes(live)) await this.#askToStop(record, host, bounds)
     else await this.#pullPlug(record, host, bounds)
     await inventory.change(record.uuid, (now) =>
-      now?.regardedAsError ? { ...now, regardedAsError: false } : undefined,
+      now !== undefined && (now.regardedAsError || now.startingSince !== null)
+        ? { ...now, regardedAsError: false, startingSince: null }
+        : undefined,
     )
   }
 

@@ -1,9 +1,10 @@
-import { DomainStartFlag, DomainState, type DomainStateAndReason } from '@mainstay/libvirt-rpc'
+import { DomainStartFlag, LibvirtError, LibvirtErrorCode, type DomainStateAndReason } from '@mainstay/libvirt-rpc'
 
 import type { Clock } from '../../core/clock.ts'
 import { InstanceRefusedError, InstanceStateError } from '../errors.ts'
 import { isMoving, type GuestRecord } from './guest-record.ts'
-import { presentState } from './instance-view.ts'
+import { executes, isPausedByCommand } from './instance-state.ts'
+import { isHalfStarted } from './instance-view.ts'
 import type { Inventory } from './inventory.ts'
 import { byUuid, type CallBounds, type LibvirtHost } from './libvirt-host.ts'
 import { refusalsOf } from './refusals.ts'
@@ -12,100 +13,137 @@ export interface GuestStartServices {
   readonly clock: Clock
   readonly inventory: Inventory
   readonly host: LibvirtHost
+  readonly actTimeoutMs: number
+}
+
+/** A start that is under way: the guest, and the mark by which the inventory knows it. */
+interface Start {
+  readonly record: GuestRecord
+  readonly since: number
 }
 
 /**
  * Starts a guest where it is. The caller holds the guest's mutex.
  *
- *   stopped ──mark──▶ created, paused ──its place is here──▶ resumed
+ *   stopped ──mark──▶ created, paused ──its place is here, the mark is ours──▶ resumed, mark off
  *                            └──somebody has begun to move it──▶ destroyed
  *
- * Whoever restarts it elsewhere claims it first and looks at all hosts then. This process may be paused at any line, and
- * wake up when its host has been fenced and left. So the guest does not execute before its place was looked at once more:
- * a copy that was created before the claim is seen by the other, which does nothing then; one that was created later sees
- * the claim. A guest that does not execute writes nothing.
+ * Whoever restarts it elsewhere claims it first and looks at the hosts that answer then. This process may be paused at any
+ * line, and wake up when its host has been fenced and left. So the guest does not execute before its place was looked at
+ * once more: a copy that was created before the claim is seen by the other, which does nothing then; one that was created
+ * later sees the claim.
  *
- * A process that dies in between leaves the guest paused, and the mark by which the next start knows it for its own work.
+ * A start that ends in between leaves the guest marked and paused, which counts as stopped (`presentState`): the next start
+ * goes on from there.
  *
  * @throws InstanceStateError when the guest is somebody else's to start, InstanceRefusedError, ComputeUnavailableError
  */
 export async function startHere(
   services: GuestStartServices,
   record: GuestRecord,
-  { live, bounds }: { live: DomainStateAndReason; bounds: CallBounds },
+  { live, signal }: { live: DomainStateAndReason; signal: AbortSignal },
 ): Promise<void> {
-  const { clock, inventory, host } = services
-  if (!isLeftPaused(record, live)) {
-    await requirePlace(inventory, record)
-    await inventory.change(record.uuid, (now) => now && { ...now, startingSince: clock.now() })
-    await createPaused(services, record, bounds)
+  const { inventory, actTimeoutMs } = services
+  const bounds = { signal, timeoutMs: actTimeoutMs }
+  const left = isHalfStarted(record, live) ? record.startingSince : null
+  const start = { record, since: left ?? (await mark(services, record)) }
+  if (left === null) await createPaused(services, start, bounds)
+  const now = await inventory.find(record.uuid)
+  if (!isPlace(now, record)) {
+    await takeBack(services, start, { created: left === null })
+    throw movedMeanwhile(record)
   }
-  try {
-    await requirePlace(inventory, record)
-  } catch (error) {
-    await takeBack(services, record, bounds)
-    throw error
+  if (now.startingSince !== start.since) {
+    // Nobody's, or it has been let run: only in the first case is it still paused.
+    if (now.startingSince === null) await takeBack(services, start, { created: false })
+    throw takenOver(record)
   }
-  const resuming = host.call(`let guest ${record.uuid} run`, bounds, async (connection, options) => {
-    await connection.resume(byUuid(record.uuid), options)
-  })
-  await refusalsOf({ guest: record, host: host.name, what: 'let run' }, resuming)
+  await letRun(services, start, bounds)
   const running = { state: 'active', fencedAt: null, runAgain: null, startingSince: null } as const
-  await inventory.change(record.uuid, (now) => now && { ...now, ...running })
+  await inventory.change(record.uuid, (kept) => (isOwn(kept, start) ? { ...kept, ...running } : undefined))
 }
 
-/** Whether a guest can be started: it is stopped, or an earlier start of ours did not get further than its creation. */
-export function canStart(record: GuestRecord, live: DomainStateAndReason): boolean {
-  // A guest that was stopped only to fence its host is stopped for whoever starts it by hand.
-  return presentState({ ...record, fencedAt: null }, live) === 'stopped' || isLeftPaused(record, live)
+/** @throws InstanceStateError when somebody has begun to restart the guest elsewhere */
+async function mark({ clock, inventory }: GuestStartServices, record: GuestRecord): Promise<number> {
+  const since = clock.now()
+  const marked = await inventory.change(record.uuid, (now) =>
+    isPlace(now, record) ? { ...now, startingSince: since } : undefined,
+  )
+  if (marked === undefined) throw movedMeanwhile(record)
+  return since
 }
 
-function isLeftPaused({ startingSince, regardedAsError }: GuestRecord, { state }: DomainStateAndReason): boolean {
-  return startingSince !== null && !regardedAsError && state === DomainState.PAUSED
-}
-
-async function createPaused(
-  { inventory, host }: GuestStartServices,
-  record: GuestRecord,
-  bounds: CallBounds,
-): Promise<void> {
+async function createPaused({ inventory, host }: GuestStartServices, start: Start, bounds: CallBounds): Promise<void> {
+  const { record } = start
   const creating = host.call(`start guest ${record.uuid}`, bounds, async (connection, options) => {
     return await connection.create(byUuid(record.uuid), { ...options, flags: DomainStartFlag.PAUSED })
   })
   try {
     await refusalsOf({ guest: record, host: host.name, what: 'started' }, creating)
   } catch (error) {
-    // What it refused it has not created; what was never answered it may have.
-    if (error instanceof InstanceStateError || error instanceof InstanceRefusedError) await unmark(inventory, record)
+    // What it refused it has not created. What was not answered it may have; and one that is there may be our own.
+    if (error instanceof InstanceRefusedError) {
+      await inventory.change(record.uuid, (now) => (isOwn(now, start) ? { ...now, startingSince: null } : undefined))
+    }
     throw error
   }
 }
 
-/** @throws InstanceStateError once somebody has begun to restart the guest elsewhere */
-async function requirePlace(inventory: Inventory, { uuid, name, host }: GuestRecord): Promise<void> {
-  const now = await inventory.find(uuid)
-  if (now !== undefined && now.host === host && !isMoving(now)) return
-  throw new InstanceStateError(
+async function letRun({ host }: GuestStartServices, { record }: Start, bounds: CallBounds): Promise<void> {
+  const resuming = host.call(`let guest ${record.uuid} run`, bounds, async (connection, options) => {
+    await connection.resume(byUuid(record.uuid), options)
+  })
+  try {
+    await refusalsOf({ guest: record, host: host.name, what: 'let run' }, resuming)
+  } catch (error) {
+    // An earlier call of ours that was given up may have been heard after all.
+    const seen = error instanceof InstanceStateError ? await host.guestState(record.uuid, bounds) : undefined
+    if (seen === undefined || !executes(seen)) throw error
+  }
+}
+
+/**
+ * Takes the copy away, also when whoever asked for the start has given up. What this call has created itself goes whatever it does;
+ * what an earlier one has left goes only while it is paused, for somebody may have let it run where it belongs.
+ */
+async function takeBack(
+  { host, actTimeoutMs }: GuestStartServices,
+  { record }: Start,
+  { created }: { created: boolean },
+): Promise<void> {
+  const bounds = { signal: new AbortController().signal, timeoutMs: actTimeoutMs }
+  if (!created) {
+    const seen = await host.guestState(record.uuid, bounds)
+    if (seen === undefined || !isPausedByCommand(seen)) return
+  }
+  const destroying = host.call(`destroy guest ${record.uuid}`, bounds, async (connection, options) => {
+    try {
+      await connection.destroy(byUuid(record.uuid), options)
+    } catch (error) {
+      if (!(error instanceof LibvirtError && error.code === LibvirtErrorCode.OPERATION_INVALID)) throw error
+    }
+  })
+  await refusalsOf({ guest: record, host: host.name, what: 'stopped' }, destroying)
+}
+
+function isPlace(now: GuestRecord | undefined, { host }: GuestRecord): now is GuestRecord {
+  return now !== undefined && now.host === host && !isMoving(now)
+}
+
+function isOwn(now: GuestRecord | undefined, { record, since }: Start): now is GuestRecord {
+  return isPlace(now, record) && now.startingSince === since
+}
+
+function movedMeanwhile({ uuid, name, host }: GuestRecord): InstanceStateError {
+  return new InstanceStateError(
     `Guest ${uuid} (${name}) was not started on host ${host}: somebody else has begun to move it. ` +
       `See what becomes of it with "mainstay recovery list".`,
   )
 }
 
-/** Takes away the copy that was created, unless it executes: then somebody else has let it run since. */
-async function takeBack(
-  { inventory, host }: GuestStartServices,
-  record: GuestRecord,
-  bounds: CallBounds,
-): Promise<void> {
-  if ((await host.guestState(record.uuid, bounds))?.state === DomainState.PAUSED) {
-    const destroying = host.call(`destroy guest ${record.uuid}`, bounds, async (connection, options) => {
-      await connection.destroy(byUuid(record.uuid), options)
-    })
-    await refusalsOf({ guest: record, host: host.name, what: 'stopped' }, destroying)
-  }
-  await unmark(inventory, record)
-}
-
-async function unmark(inventory: Inventory, { uuid }: GuestRecord): Promise<void> {
-  await inventory.change(uuid, (now) => now && { ...now, startingSince: null })
+function takenOver({ uuid, name, host }: GuestRecord): InstanceStateError {
+  return new InstanceStateError(
+    `Guest ${uuid} (${name}) was not let run on host ${host}: meanwhile somebody else has started or stopped it. ` +
+      `Ask for its state again.`,
+  )
 }

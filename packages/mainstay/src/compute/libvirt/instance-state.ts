@@ -1,4 +1,4 @@
-import { DomainState, type DomainStateAndReason } from '@mainstay/libvirt-rpc'
+import { DomainState, PausedReason, type DomainStateAndReason } from '@mainstay/libvirt-rpc'
 
 import type { InstanceState } from '../compute.ts'
 
@@ -31,4 +31,9 @@ export function hasProcess({ state }: Pick<DomainStateAndReason, 'state'>): bool
 /** Whether the guest executes, so that two of them is an accident and no migration. */
 export function executes({ state }: Pick<DomainStateAndReason, 'state'>): boolean {
   return state === DomainState.RUNNING || state === DomainState.BLOCKED
+}
+
+/** Whether it stands still because somebody said so, and not on its way somewhere or by a fault. */
+export function isPausedByCommand({ state, reason }: DomainStateAndReason): boolean {
+  return state === DomainState.PAUSED && reason === PausedReason.USER
 }

@@ -3,19 +3,25 @@ import { DomainState, type DomainStateAndReason } from '@mainstay/libvirt-rpc'
 import type { HostName, Instance, InstanceState } from '../compute.ts'
 import type { GuestFacts } from './guest-facts.ts'
 import { hasReached, isMoving, openMove, type GuestRecord } from './guest-record.ts'
-import { instanceStateOf } from './instance-state.ts'
+import { instanceStateOf, isPausedByCommand } from './instance-state.ts'
 
 /**
  * What is so now: `unknown` for a guest whose host does not answer, and for one that was stopped only to fence its
- * host. A state that was seen before is never given as one that is.
+ * host. A state that was seen before is never given as one that is. A guest whose start ended before it was let run is
+ * stopped for everybody: it has not executed yet.
  *
  * @param live what the host says now; undefined when it says nothing
  */
 export function presentState(record: GuestRecord, live: DomainStateAndReason | undefined): InstanceState {
   if (record.regardedAsError) return 'error'
   if (live === undefined) return 'unknown'
-  const state = instanceStateOf(live)
+  const state = isHalfStarted(record, live) ? 'stopped' : instanceStateOf(live)
   return record.fencedAt !== null && state === 'stopped' ? 'unknown' : state
+}
+
+/** Whether a start of ours has created it where it is and not let it run (`guest-start.ts`). */
+export function isHalfStarted(record: GuestRecord, live: DomainStateAndReason): boolean {
+  return record.startingSince !== null && !isMoving(record) && isPausedByCommand(live)
 }
 
 /**
@@ -35,7 +41,9 @@ export function lastState(record: GuestRecord): InstanceState {
   const move = openMove(record)
   // What was seen of it since the claim is the target's half-done work; the claim tells what it is to be.
   if (move !== undefined) return move.run ? 'active' : 'stopped'
-  return record.fencedAt === null && record.runAgain === null ? record.state : 'active'
+  // Seen paused while it was being started, it is to be what it was started for.
+  const starting = record.startingSince !== null && record.state === 'paused'
+  return record.fencedAt === null && record.runAgain === null && !starting ? record.state : 'active'
 }
 
 /** What is being done to it, in Nova's words. */

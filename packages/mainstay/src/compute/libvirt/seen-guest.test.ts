@@ -1,4 +1,4 @@
-import { DomainState } from '@mainstay/libvirt-rpc'
+import { DomainState, PausedReason } from '@mainstay/libvirt-rpc'
 import { describe, expect, test } from 'vitest'
 
 import { InvalidInputError } from '../../core/errors.ts'
@@ -39,6 +39,7 @@ const RECORD: GuestRecord = {
   seenAt: 1,
 }
 const running = { state: DomainState.RUNNING, reason: 1 }
+const paused = { state: DomainState.PAUSED, reason: PausedReason.USER }
 const shutOff = { state: DomainState.SHUTOFF, reason: 1 }
 
 describe('what is kept of a guest that was seen', () => {
@@ -65,12 +66,23 @@ describe('what is kept of a guest that was seen', () => {
   })
 
   test.each([
-    ['while it is off', shutOff, 3],
-    ['while it is there and does not execute', { ...running, state: DomainState.PAUSED }, 3],
-    ['and not any more once it executes', running, null],
-  ] as const)('that it is being started, %s', (_what, state, startingSince) => {
+    ['while it is off', shutOff, 5, 3],
+    ['while it is there and does not execute', paused, 5, 3],
+    ['also by a look from before', running, 3, 3],
+    ['and not any more once it executes', running, 5, null],
+  ] as const)('that it is being started, %s', (_what, state, at, startingSince) => {
     const before = { ...RECORD, startingSince: 3 }
-    expect(recordSeen(before, 'b', { state, xml: XML }, 5).startingSince).toBe(startingSince)
+    expect(recordSeen(before, 'b', { state, xml: XML }, at).startingSince).toBe(startingSince)
+  })
+
+  test('that it was created and not let run: it is stopped, and is to run where its host dies', () => {
+    const half = recordSeen({ ...RECORD, startingSince: 3 }, 'b', { state: paused, xml: XML }, 5)
+    expect(presentState(half, paused)).toBe('stopped')
+    expect(lastState(half)).toBe('active')
+    expect(presentState({ ...half, moves: [MOVE] }, paused)).toBe('paused')
+    expect(presentState(half, { ...paused, reason: PausedReason.IOERROR })).toBe('paused')
+    const byHand = recordSeen(RECORD, 'b', { state: paused, xml: XML }, 5)
+    expect([presentState(byHand, paused), lastState(byHand)]).toEqual(['paused', 'paused'])
   })
 
   test('that it is to be regarded as in error, until somebody says otherwise', () => {

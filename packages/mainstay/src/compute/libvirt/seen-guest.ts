@@ -51,7 +51,7 @@ export function recordSeen(before: GuestRecord | undefined, host: string, seen: 
     runAgain: runAgainAfter(before, seen.state, at),
     // What was known of an earlier boot says nothing once it runs again.
     ranAtHostCpuTimeMs: running ? (seen.hostCpuTimeMs ?? null) : (before?.ranAtHostCpuTimeMs ?? null),
-    startingSince: executes(seen.state) ? null : (before?.startingSince ?? null),
+    startingSince: executes(seen.state) && at > (before?.startingSince ?? 0) ? null : (before?.startingSince ?? null),
     fencedAt: running && at > (before?.fencedAt ?? 0) ? null : (before?.fencedAt ?? null),
     seenAt: at,
   }
