@@ -269,6 +269,40 @@ describe('real libvirt hosts that fail', () => {
     expect(await inventory.find(uuid)).toMatchObject({ startingSince: null, state: 'active' })
   })
 
+  test('a saved guest is restored by a start, and let run by the next one where that ended half-way', async () => {
+    const { source, store } = hosts
+    const uuid = await hosts.define(source, { name: 'saved' }, { start: true })
+    const compute = await hosts.open()
+    const inventory = new Inventory(store)
+    await source.virsh('managedsave', 'saved')
+    await compute.start(uuid, acting('saved'))
+    await reaches(uuid, ({ state }) => state === 'active')
+    await source.virsh('managedsave', 'saved')
+    await source.virsh('start', 'saved', '--paused')
+    await inventory.change(uuid, (now) => now && { ...now, startingSince: 1 })
+    await compute.start(uuid, acting('saved again'))
+    await reaches(uuid, ({ state }) => state === 'active')
+  })
+
+  test('a creation that is heard after it was given up is gone on with by the start that repeats it', async () => {
+    const { source, target } = hosts
+    const uuid = await hosts.define(source, { name: 'heard-late' })
+    const compute = await hosts.open()
+    const other = (await target.daemonPid())!
+    process.kill(other, 'SIGSTOP')
+    try {
+      // It has seen the guest off and waits for the other host.
+      const starting = compute.start(uuid, acting('heard-late'))
+      await source.virsh('domstate', 'heard-late')
+      await source.virsh('start', 'heard-late', '--paused')
+      process.kill(other, 'SIGCONT')
+      await starting
+    } finally {
+      process.kill(other, 'SIGCONT')
+    }
+    await reaches(uuid, ({ state }) => state === 'active')
+  })
+
   test('a guest that a starter had created before it was claimed is restarted nowhere else, and can still be let run', async () => {
     const { source, target, store } = hosts
     const uuid = await hosts.define(source, { name: 'first-come' })

@@ -1,9 +1,16 @@
-import { DomainStartFlag, LibvirtError, LibvirtErrorCode, type DomainStateAndReason } from '@mainstay/libvirt-rpc'
+import {
+  DomainStartFlag,
+  DomainState,
+  LibvirtError,
+  LibvirtErrorCode,
+  PausedReason,
+  type DomainStateAndReason,
+} from '@mainstay/libvirt-rpc'
 
 import type { Clock } from '../../core/clock.ts'
 import { InstanceRefusedError, InstanceStateError } from '../errors.ts'
 import { isMoving, type GuestRecord } from './guest-record.ts'
-import { executes, isPausedByCommand } from './instance-state.ts'
+import { executes, looksCreatedPaused } from './instance-state.ts'
 import { isHalfStarted } from './instance-view.ts'
 import type { Inventory } from './inventory.ts'
 import { byUuid, type CallBounds, type LibvirtHost } from './libvirt-host.ts'
@@ -33,8 +40,8 @@ interface Start {
  * once more: a copy that was created before the claim is seen by the other, which does nothing then; one that was created
  * later sees the claim.
  *
- * A start that ends in between leaves the guest marked and paused, which counts as stopped (`presentState`): the next start
- * goes on from there.
+ * A start that ends in between leaves the guest marked and paused, which counts as stopped (`presentState`): the next start,
+ * by a repeat of the step or the recovery's next attempt, goes on from there.
  *
  * @throws InstanceStateError when the guest is somebody else's to start, InstanceRefusedError, ComputeUnavailableError
  */
@@ -50,15 +57,22 @@ export async function startHere(
   if (left === null) await createPaused(services, start, bounds)
   const now = await inventory.find(record.uuid)
   if (!isPlace(now, record)) {
-    await takeBack(services, start, { created: left === null })
+    // What this call has created is nobody else's, whatever it does.
+    await takeBack(services, record, { evenIfItRuns: left === null })
     throw movedMeanwhile(record)
   }
   if (now.startingSince !== start.since) {
-    // Nobody's, or it has been let run: only in the first case is it still paused.
-    if (now.startingSince === null) await takeBack(services, start, { created: false })
+    // The mark is off: somebody has let it run, or ended it.
+    if (now.startingSince === null) await takeBack(services, record, { evenIfItRuns: false })
     throw takenOver(record)
   }
-  await letRun(services, start, bounds)
+  try {
+    await letRun(services, start, bounds)
+  } catch (error) {
+    // As if the creation had been refused, which is what a lock manager means by it.
+    if (error instanceof InstanceRefusedError && left === null) await takeBackNew(services, start, bounds)
+    throw error
+  }
   const running = { state: 'active', fencedAt: null, runAgain: null, startingSince: null } as const
   await inventory.change(record.uuid, (kept) => (isOwn(kept, start) ? { ...kept, ...running } : undefined))
 }
@@ -81,10 +95,11 @@ async function createPaused({ inventory, host }: GuestStartServices, start: Star
   try {
     await refusalsOf({ guest: record, host: host.name, what: 'started' }, creating)
   } catch (error) {
-    // What it refused it has not created. What was not answered it may have; and one that is there may be our own.
-    if (error instanceof InstanceRefusedError) {
-      await inventory.change(record.uuid, (now) => (isOwn(now, start) ? { ...now, startingSince: null } : undefined))
-    }
+    if (!(error instanceof InstanceRefusedError) && !(error instanceof InstanceStateError)) throw error
+    // What it refused it has not created; but an earlier call of ours, which was given up, may have.
+    const seen = await host.guestState(record.uuid, bounds)
+    if (seen !== undefined && looksCreatedPaused(seen)) return
+    await unmark(inventory, start)
     throw error
   }
 }
@@ -96,26 +111,22 @@ async function letRun({ host }: GuestStartServices, { record }: Start, bounds: C
   try {
     await refusalsOf({ guest: record, host: host.name, what: 'let run' }, resuming)
   } catch (error) {
+    if (!(error instanceof InstanceStateError)) throw error
     // An earlier call of ours that was given up may have been heard after all.
-    const seen = error instanceof InstanceStateError ? await host.guestState(record.uuid, bounds) : undefined
+    const seen = await host.guestState(record.uuid, bounds)
     if (seen === undefined || !executes(seen)) throw error
   }
 }
 
-/**
- * Takes the copy away, also when whoever asked for the start has given up. What this call has created itself goes whatever it does;
- * what an earlier one has left goes only while it is paused, for somebody may have let it run where it belongs.
- */
+/** Takes the copy away, also when whoever asked for the start has given up. */
 async function takeBack(
   { host, actTimeoutMs }: GuestStartServices,
-  { record }: Start,
-  { created }: { created: boolean },
+  record: GuestRecord,
+  { evenIfItRuns }: { evenIfItRuns: boolean },
 ): Promise<void> {
   const bounds = { signal: new AbortController().signal, timeoutMs: actTimeoutMs }
-  if (!created) {
-    const seen = await host.guestState(record.uuid, bounds)
-    if (seen === undefined || !isPausedByCommand(seen)) return
-  }
+  const seen = await host.guestState(record.uuid, bounds)
+  if (seen === undefined || (executes(seen) && !evenIfItRuns)) return
   const destroying = host.call(`destroy guest ${record.uuid}`, bounds, async (connection, options) => {
     try {
       await connection.destroy(byUuid(record.uuid), options)
@@ -124,6 +135,18 @@ async function takeBack(
     }
   })
   await refusalsOf({ guest: record, host: host.name, what: 'stopped' }, destroying)
+}
+
+/** Takes away what was created anew. One that was restored from a managed save has its memory nowhere else: it stays. */
+async function takeBackNew(services: GuestStartServices, start: Start, bounds: CallBounds): Promise<void> {
+  const seen = await services.host.guestState(start.record.uuid, bounds)
+  if (seen?.state !== DomainState.PAUSED || seen.reason !== PausedReason.USER) return
+  await takeBack(services, start.record, { evenIfItRuns: false })
+  await unmark(services.inventory, start)
+}
+
+async function unmark(inventory: Inventory, start: Start): Promise<void> {
+  await inventory.change(start.record.uuid, (now) => (isOwn(now, start) ? { ...now, startingSince: null } : undefined))
 }
 
 function isPlace(now: GuestRecord | undefined, { host }: GuestRecord): now is GuestRecord {

@@ -33,7 +33,15 @@ export function executes({ state }: Pick<DomainStateAndReason, 'state'>): boolea
   return state === DomainState.RUNNING || state === DomainState.BLOCKED
 }
 
-/** Whether it stands still because somebody said so, and not on its way somewhere or by a fault. */
-export function isPausedByCommand({ state, reason }: DomainStateAndReason): boolean {
-  return state === DomainState.PAUSED && reason === PausedReason.USER
+const CREATED_PAUSED: ReadonlySet<number> = new Set([
+  PausedReason.USER,
+  // While libvirt is still about it: what is asked of it then waits for that.
+  PausedReason.STARTING_UP,
+  // Restored from a managed save.
+  PausedReason.MIGRATION,
+])
+
+/** Whether it stands still as one does that was created paused, and not by a fault or a snapshot. Source: libvirt 9, QEMU driver. */
+export function looksCreatedPaused({ state, reason }: DomainStateAndReason): boolean {
+  return state === DomainState.PAUSED && CREATED_PAUSED.has(reason)
 }

@@ -3,7 +3,7 @@ import { DomainState, type DomainStateAndReason } from '@mainstay/libvirt-rpc'
 import type { HostName, Instance, InstanceState } from '../compute.ts'
 import type { GuestFacts } from './guest-facts.ts'
 import { hasReached, isMoving, openMove, type GuestRecord } from './guest-record.ts'
-import { instanceStateOf, isPausedByCommand } from './instance-state.ts'
+import { instanceStateOf, looksCreatedPaused } from './instance-state.ts'
 
 /**
  * What is so now: `unknown` for a guest whose host does not answer, and for one that was stopped only to fence its
@@ -21,7 +21,7 @@ export function presentState(record: GuestRecord, live: DomainStateAndReason | u
 
 /** Whether a start of ours has created it where it is and not let it run (`guest-start.ts`). */
 export function isHalfStarted(record: GuestRecord, live: DomainStateAndReason): boolean {
-  return record.startingSince !== null && !isMoving(record) && isPausedByCommand(live)
+  return record.startingSince !== null && !isMoving(record) && looksCreatedPaused(live)
 }
 
 /**
