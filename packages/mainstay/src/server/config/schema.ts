@@ -89,7 +89,10 @@ export const ConfigSchema = Type.Object(
     ),
     store: Type.Object(
       {
-        url: text('postgres://… for many machines; empty for the embedded SQLite in data_dir.', ''),
+        url: text(
+          'postgres://… for many machines; empty for the embedded SQLite in data_dir. Connections plan with enable_seqscan=off and jit=off, unless the address has options of its own.',
+          '',
+        ),
         busy_timeout_ms: count('How long a lock of another process on the database file is waited for.', 5000),
         work_timeout_ms: count(
           'How long a change of the database may wait for something else before it is rolled back.',
