@@ -95,6 +95,8 @@ async function bootstrap(config: typeof defaults, { dir, url }: Pick<MigrationCo
 function keysIn(folder: string): object {
   return {
     fernet_tokens: { key_repository: join(folder, 'fernet') },
+    // Of the tokens' keys, as by default, where those are in /etc: Keystone looks whether they are there.
+    fernet_receipts: { key_repository: join(folder, 'fernet') },
     credential: { key_repository: join(folder, 'credential') },
   }
 }
