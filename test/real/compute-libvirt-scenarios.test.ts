@@ -282,6 +282,8 @@ describe('real libvirt hosts that fail', () => {
     await inventory.change(uuid, (now) => now && { ...now, startingSince: 1 })
     await compute.start(uuid, acting('saved again'))
     await reaches(uuid, ({ state }) => state === 'active')
+    expect((await source.virsh('domstate', 'saved')).stdout).toContain('running')
+    expect(await inventory.find(uuid)).toMatchObject({ startingSince: null })
   })
 
   test('a creation that is heard after it was given up is gone on with by the start that repeats it', async () => {
@@ -301,6 +303,7 @@ describe('real libvirt hosts that fail', () => {
       process.kill(other, 'SIGCONT')
     }
     await reaches(uuid, ({ state }) => state === 'active')
+    expect(await hosts.runningCopies(uuid)).toEqual([source.hostname])
   })
 
   test('a guest that a starter had created before it was claimed is restarted nowhere else, and can still be let run', async () => {
