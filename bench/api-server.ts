@@ -51,7 +51,10 @@ await app.register(
     logger,
     options: defaultHaOptions,
     platform: { computeHostExists: async () => true },
-    startRecovery: async (queries, notification) => await startRecovery(queries, notification, clock.now()),
+    startRecovery: async (queries, notification) => {
+      await startRecovery(queries, notification, clock.now())
+      return () => undefined
+    },
     readProgress: async () => [],
     authenticate: keystoneAuthentication({
       validator: new TokenValidator({ clock, session }),

@@ -1,111 +1,21 @@
-import { describe, expect, test, type TestContext } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
-import { ManualClock, SystemClock, type Clock } from '../../packages/mainstay/src/core/clock.ts'
-import { SystemIds } from '../../packages/mainstay/src/core/ids.ts'
+import { ManualClock, SystemClock } from '../../packages/mainstay/src/core/clock.ts'
 import { toJson, type Json } from '../../packages/mainstay/src/core/json.ts'
-import { silentLogger } from '../../packages/mainstay/src/core/logging.ts'
-import { Metrics } from '../../packages/mainstay/src/core/metrics.ts'
-import { TaskGroup } from '../../packages/mainstay/src/core/task-group.ts'
 import {
-  Engine,
   cancelWorkflow,
-  enqueueWorkflow,
-  findWorkflow,
-  signalWorkflow,
   workflowHistory,
   type WorkflowContext,
   type WorkflowDefinition,
-  type WorkflowStatus,
-  type WorkflowSummary,
 } from '../../packages/mainstay/src/journal/index.ts'
-import { PostgresStore, readOutbox } from '../../packages/mainstay/src/store/index.ts'
+import { readOutbox } from '../../packages/mainstay/src/store/index.ts'
+import { PATIENCE_MS, POLL_MS, PostgresJournal } from './support/postgres-journal.ts'
 import { usePostgres } from './support/shared-postgres.ts'
 
 const clock = new SystemClock()
-const ids = new SystemIds()
-const PATIENCE_MS = 20_000
-const POLL_MS = 50
 const step = { timeoutMs: 30_000 }
 
 const database = usePostgres()
-
-/** A journal in a database of its own, with engines that end with it. */
-class Journal implements AsyncDisposable {
-  readonly store: PostgresStore
-  readonly tasks: TaskGroup[] = []
-  readonly #engines: Engine[] = []
-
-  private constructor(store: PostgresStore) {
-    this.store = store
-  }
-
-  static async open(ctx: TestContext): Promise<Journal> {
-    const store = PostgresStore.open({ url: await database(ctx), clock, logger: silentLogger() })
-    await store.migrate()
-    return new Journal(store)
-  }
-
-  async engine(definitions: readonly WorkflowDefinition[], engineClock: Clock = clock): Promise<Engine> {
-    const logger = silentLogger()
-    const tasks = new TaskGroup({ clock: engineClock, logger })
-    const deps = { store: this.store, clock: engineClock, ids, tasks, logger, metrics: new Metrics() }
-    const engine = new Engine(deps, { leaseMs: 1000, pollMs: POLL_MS, parkAfterMs: 0, stopTimeoutMs: 2000 })
-    for (const definition of definitions) engine.register(definition)
-    this.#engines.push(engine)
-    this.tasks.push(tasks)
-    await engine.start()
-    return engine
-  }
-
-  async enqueue(id: string, { subject = id, name = 'test', input = null as Json } = {}): Promise<void> {
-    const workflow = { id, name, version: 1, subject, input }
-    await this.store.write((queries) => enqueueWorkflow(queries, workflow, clock.now()))
-  }
-
-  async signal(workflowId: string, name: string, data: Json): Promise<void> {
-    const signal = { id: ids.ordered(), workflowId, name, data }
-    await this.store.write((queries) => signalWorkflow(queries, signal, clock.now()))
-  }
-
-  async find(id: string): Promise<WorkflowSummary | undefined> {
-    return await findWorkflow(this.store.read, id)
-  }
-
-  async until(id: string, wanted: WorkflowStatus): Promise<WorkflowSummary> {
-    const deadline = clock.monotonic() + PATIENCE_MS
-    for (;;) {
-      const found = await this.find(id)
-      if (found?.status === wanted) return found
-      if (clock.monotonic() > deadline) throw new Error(`Workflow ${id} is ${found?.status}, not ${wanted}.`)
-      await clock.sleep(20)
-    }
-  }
-
-  /** Waits until no engine does anything before its clock moves on. */
-  async idle(): Promise<void> {
-    const deadline = clock.monotonic() + PATIENCE_MS
-    for (;;) {
-      const busy = this.tasks.flatMap((each) => each.names())
-      if (busy.length === 0) return
-      if (clock.monotonic() > deadline) throw new Error(`The engines are not done with ${busy.join(', ')}.`)
-      await clock.sleep(2)
-    }
-  }
-
-  /** Makes a workflow look as if an engine that is gone had it. */
-  async giveTo(owner: string, id: string, leaseUntil: number): Promise<void> {
-    await this.store.write(async (queries) => {
-      await queries.insertInto('engines').values({ id: owner, lease_until: leaseUntil, started_at: 0 }).execute()
-      const patch = { status: 'running', owner, fence: 1, wake_at: null }
-      await queries.updateTable('workflows').set(patch).where('id', '=', id).execute()
-    })
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#engines.map(async (engine) => await engine.stop()))
-    await this.store.close()
-  }
-}
 
 function workflow(run: (context: WorkflowContext, input: Json) => Promise<Json>, name = 'test'): WorkflowDefinition {
   return { name, version: 1, run }
@@ -113,7 +23,7 @@ function workflow(run: (context: WorkflowContext, input: Json) => Promise<Json>,
 
 describe('the journal on PostgreSQL', () => {
   test('completes workflows of every kind of entry, many at the same time, their histories without gaps', async (ctx) => {
-    await using journal = await Journal.open(ctx)
+    await using journal = await PostgresJournal.open(await database(ctx))
     const definition = workflow(async (context, input) => {
       const one = await context.step('one', step, async ({ progress }) => {
         progress(0.5, 'half \0 of it')
@@ -144,7 +54,7 @@ describe('the journal on PostgreSQL', () => {
   })
 
   test('takes over from a silent engine at the first look after its lease and not before, and goes on from the history', async (ctx) => {
-    await using journal = await Journal.open(ctx)
+    await using journal = await PostgresJournal.open(await database(ctx))
     // By hand, so that a busy machine is no excuse for taking over late.
     const hand = new ManualClock(clock.now())
     const acts: string[] = []
@@ -186,7 +96,7 @@ describe('the journal on PostgreSQL', () => {
   })
 
   test('lets two engines run one workflow of a subject at a time, in order of arrival', async (ctx) => {
-    await using journal = await Journal.open(ctx)
+    await using journal = await PostgresJournal.open(await database(ctx))
     const order: string[] = []
     let inside = 0
     let most = 0
@@ -209,7 +119,7 @@ describe('the journal on PostgreSQL', () => {
   })
 
   test('lets others of the subject go first while one sleeps that gave it back, and takes it again after them', async (ctx) => {
-    await using journal = await Journal.open(ctx)
+    await using journal = await PostgresJournal.open(await database(ctx))
     const order: string[] = []
     const go = Promise.withResolvers<void>()
     const pausing = workflow(async (context) => {
@@ -247,7 +157,7 @@ describe('the journal on PostgreSQL', () => {
   })
 
   test('never lets two of a subject act together, however often they give it back, with three engines', async (ctx) => {
-    await using journal = await Journal.open(ctx)
+    await using journal = await PostgresJournal.open(await database(ctx))
     const inside = new Map<string, string>()
     const together: string[] = []
     const definition = workflow(async (context, input) => {
@@ -273,7 +183,7 @@ describe('the journal on PostgreSQL', () => {
   })
 
   test('holds a workflow for a person, with any reason, until it is signalled or its time is over', async (ctx) => {
-    await using journal = await Journal.open(ctx)
+    await using journal = await PostgresJournal.open(await database(ctx))
     const definition = workflow(async (context, input) => {
       const held = `because it printed \0 and \u{1F600}`.slice(0, -1)
       const signal = await context.waitForSignal('ask', { names: ['go'], timeoutMs: Number(input), held })
@@ -291,7 +201,7 @@ describe('the journal on PostgreSQL', () => {
   })
 
   test('cancels what runs, and what waits for its subject without running it', async (ctx) => {
-    await using journal = await Journal.open(ctx)
+    await using journal = await PostgresJournal.open(await database(ctx))
     const acts: string[] = []
     const ends: string[] = []
     const definition: WorkflowDefinition = {
@@ -320,7 +230,7 @@ describe('the journal on PostgreSQL', () => {
   })
 
   test('makes a change of our own and its record as one: a throw leaves neither', async (ctx) => {
-    await using journal = await Journal.open(ctx)
+    await using journal = await PostgresJournal.open(await database(ctx))
     const definition = workflow(async (context) => {
       return await context.transact('change', null, async (queries, at) => {
         await queries.insertInto('workflow_locks').values({ name: 'mine', workflow_id: 'proof', at }).execute()
@@ -335,7 +245,7 @@ describe('the journal on PostgreSQL', () => {
   })
 
   test('refuses what a late owner writes: records, changes of our own and the end', async (ctx) => {
-    await using journal = await Journal.open(ctx)
+    await using journal = await PostgresJournal.open(await database(ctx))
     const late = Promise.withResolvers<void>()
     const done: string[] = []
     const definition: WorkflowDefinition = {
@@ -377,7 +287,7 @@ describe('the journal on PostgreSQL', () => {
 })
 
 test('what is told of a history is written with it, in its order, whoever wrote what', async (ctx) => {
-  await using journal = await Journal.open(ctx)
+  await using journal = await PostgresJournal.open(await database(ctx))
   const busy: WorkflowDefinition = {
     name: 'test',
     version: 1,

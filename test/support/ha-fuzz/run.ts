@@ -35,12 +35,15 @@ export function settleAtOnce(records: KnownRecords, clock: Clock): HaApiDeps['st
     if (status !== undefined && status !== 'new') {
       await setNotificationStatus(queries, uuid, status, { nowMs: clock.now() })
     }
-    if (type !== 'COMPUTE_HOST') return
+    if (type !== 'COMPUTE_HOST') return nothingToBegin
     const move = { notificationUuid: uuid, instanceUuid: ids.random(), instanceName: 'vm1', sourceHost: 'h' }
     const [stored] = await createVmoves(queries, [{ ...move, uuid: ids.random() }], clock.now())
     if (stored !== undefined) records.addVmove({ notification: uuid, uuid: stored.uuid })
+    return nothingToBegin
   }
 }
+
+function nothingToBegin(): void {}
 
 interface Plan extends RawRequest {
   /** The route that it is meant for, or null when it is meant for none. */

@@ -33,6 +33,7 @@ async function setUp(): Promise<{
     startRecovery: async (_queries, { uuid }) => {
       started.push(uuid)
       busy.add(uuid)
+      return () => undefined
     },
   }
   return { ha, clock, deps, started, busy }

@@ -6,6 +6,7 @@ import type { Logger } from '../core/logging.ts'
 import type { TaskGroup } from '../core/task-group.ts'
 import { newRequestId } from '../http/request-id.ts'
 import type { Queries, Store } from '../store/index.ts'
+import type { StartRecovery } from './api/action.ts'
 import { ACTIVE_STATUSES, notificationFromRow, type Notification } from './records/notification.ts'
 import { setNotificationStatus } from './store/notifications.ts'
 
@@ -34,8 +35,7 @@ export interface UnfinishedDeps {
   readonly logger: Logger
   readonly tasks: TaskGroup
   readonly recoveryOf: (queries: Queries, notification: Notification) => Promise<RecoveryProgress>
-  readonly startRecovery: (queries: Queries, notification: Notification, context: RequestContext) => Promise<void>
-  readonly afterCommit?: () => void
+  readonly startRecovery: StartRecovery
 }
 
 export interface UnfinishedOptions {
@@ -95,10 +95,10 @@ export async function retryUnfinished(
   let taken = 0
   for (const { notification_uuid: uuid } of rows) {
     const context = adminContext({ requestId: newRequestId(ids), timestampMs: clock.now() })
-    const took = await runInContext(context, async () => await takeUp(deps, uuid, context))
-    taken += Number(took)
+    const begin = await runInContext(context, async () => await takeUp(deps, uuid, context))
+    begin?.()
+    taken += begin === undefined ? 0 : 1
   }
-  if (taken > 0) deps.afterCommit?.()
   return taken
 }
 
@@ -138,13 +138,13 @@ async function giveUp(
   })
 }
 
-async function takeUp(deps: UnfinishedDeps, uuid: string, context: RequestContext): Promise<boolean> {
+/** @returns what begins its recovery; undefined when there is none to begin */
+async function takeUp(deps: UnfinishedDeps, uuid: string, context: RequestContext): Promise<(() => void) | undefined> {
   return await deps.store.write(async (queries) => {
     const notification = await lockNotification(deps.store, queries, uuid)
-    if (notification?.status !== 'error' && notification?.status !== 'new') return false
-    if ((await deps.recoveryOf(queries, notification)) !== 'none') return false
-    await deps.startRecovery(queries, notification, context)
-    return true
+    if (notification?.status !== 'error' && notification?.status !== 'new') return undefined
+    if ((await deps.recoveryOf(queries, notification)) !== 'none') return undefined
+    return await deps.startRecovery(queries, notification, context)
   })
 }
 

@@ -29,6 +29,31 @@ const claimBy = byLook(
   where id in (select workflow_id from held) returning *`,
 )
 
+/** Whether there is anything to take. The engine is named because every parameter must have a type. */
+const ANY_OF_SUBJECTS = `with due as (${dueWorkflows('postgres', 'subjects')}) select id from due where $2::text is not null`
+
 export async function claimPostgres(store: Store, options: DueOptions): Promise<Selectable<WorkflowTable>[]> {
+  // Whoever makes way mostly makes it for nobody, and to ask is half as dear as to take.
+  if (typeof options.look !== 'string') {
+    const any = await store.writeStatement(ANY_OF_SUBJECTS, dueParameters('postgres', { ...options, limit: 1 }))
+    if (any.length === 0) return []
+  }
   return await store.writeStatement(claimBy(options.look), dueParameters('postgres', options))
 }
+
+/**
+ * Takes one workflow that nobody has had yet, as `owned` with its id and its first token. Not while somebody else is
+ * claiming it, when it was cancelled, while others of its subject are due before it, or without the subject's lock.
+ *
+ * $1 the workflow · $2 its first token · $3 the engine · $4 the time
+ */
+export const CLAIM_NEW = `with new as (
+    select w.id, '${subjectLock('')}' || w.subject as lock from workflows w
+    where w.id = $1 and w.status = 'pending' and w.fence = $2 - 1 and w.cancel_reason is null
+      and not exists (select o.id from workflows o where o.subject = w.subject and o.id <> w.id
+        and o.status in ('pending', 'waiting', 'held') and o.wake_at <= $4)
+    for update of w skip locked),
+  taken as (insert into workflow_locks (name, workflow_id, at) select lock, id, $4 from new
+    on conflict (name) do nothing returning workflow_id),
+  owned as (update workflows set status = 'running', owner = $3, fence = $2, wake_at = null, reason = null, updated_at = $4
+    where id = $1 and exists (select workflow_id from taken) returning id, fence)`

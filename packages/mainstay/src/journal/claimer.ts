@@ -1,7 +1,8 @@
 import type { Clock } from '../core/clock.ts'
 import { ignoreLogged, type TaskGroup } from '../core/task-group.ts'
 import type { Look } from './due.ts'
-import type { ClaimedWorkflow, JournalStore } from './journal-store.ts'
+import type { ClaimedWorkflow } from './claimed-workflow.ts'
+import type { JournalStore } from './journal-store.ts'
 import { Looks } from './looks.ts'
 
 export interface ClaimerDependencies {

@@ -1,6 +1,9 @@
+import type { Insertable } from 'kysely'
+
 import { type RequestContext, currentContext } from '../core/context.ts'
 import { toJson, type Json } from '../core/json.ts'
-import type { Queries } from '../store/index.ts'
+import type { Queries, Store, WorkflowTable } from '../store/index.ts'
+import { enqueuedFromRow, type EnqueuedRow, type EnqueuedWorkflow } from './claimed-workflow.ts'
 import { WorkflowEndedError, WorkflowNotFoundError } from './errors.ts'
 
 export interface NewWorkflow {
@@ -12,29 +15,44 @@ export interface NewWorkflow {
   readonly input: Json
 }
 
-/** Adds a workflow in the caller's transaction: it exists if and only if the rest of the transaction does. */
-export async function enqueueWorkflow(queries: Queries, workflow: NewWorkflow, now: number): Promise<void> {
-  await queries
-    .insertInto('workflows')
-    .values({
-      id: workflow.id,
-      name: workflow.name,
-      version: workflow.version,
-      subject: workflow.subject,
-      input: toJson(workflow.input),
-      status: 'pending',
-      owner: null,
-      fence: 0,
-      wake_at: now,
-      cancel_reason: null,
-      reason: null,
-      result: null,
-      context: carriedContext(currentContext()),
-      created_at: now,
-      updated_at: now,
-      finished_at: null,
-    })
-    .execute()
+/**
+ * Adds a workflow in the caller's transaction: it exists if and only if the rest of the transaction does.
+ *
+ * @returns what an engine can be told of once the transaction is on disk, so that it need not look
+ */
+export async function enqueueWorkflow(queries: Queries, workflow: NewWorkflow, now: number): Promise<EnqueuedWorkflow> {
+  const row = newRow(workflow, now)
+  await queries.insertInto('workflows').values(row).execute()
+  return enqueuedFromRow(row)
+}
+
+/** The same for a workflow with which nothing else is stored: one statement, so on PostgreSQL one round trip, not three. */
+export async function enqueueAlone(store: Store, workflow: NewWorkflow, now: number): Promise<EnqueuedWorkflow> {
+  const row = newRow(workflow, now)
+  const { sql, parameters } = store.read.insertInto('workflows').values(row).compile()
+  await store.writeStatement(sql, parameters)
+  return enqueuedFromRow(row)
+}
+
+function newRow(workflow: NewWorkflow, now: number): Insertable<WorkflowTable> & EnqueuedRow {
+  return {
+    id: workflow.id,
+    name: workflow.name,
+    version: workflow.version,
+    subject: workflow.subject,
+    input: toJson(workflow.input),
+    status: 'pending',
+    owner: null,
+    fence: 0,
+    wake_at: now,
+    cancel_reason: null,
+    reason: null,
+    result: null,
+    context: carriedContext(currentContext()),
+    created_at: now,
+    updated_at: now,
+    finished_at: null,
+  }
 }
 
 /**

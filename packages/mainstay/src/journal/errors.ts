@@ -14,6 +14,16 @@ export class StaleOwnerError extends MainstayError {
   }
 }
 
+/**
+ * A workflow could not be claimed with its first record: it is not there yet, somebody else was first, or it has to wait.
+ * Not an error: a look claims it when its turn has come.
+ */
+export class NotClaimed extends Error {
+  constructor(workflowId: string) {
+    super(`workflow ${workflowId} was not claimed with its first record`)
+  }
+}
+
 /** This engine could not renew its lease in time and must assume that others took over its work. */
 export class LeaseLostError extends MainstayError {
   readonly code = 'MS_LEASE_LOST'

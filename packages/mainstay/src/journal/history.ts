@@ -92,11 +92,9 @@ export class Replay {
   readonly #workflow: string
   readonly #byKey = new Map<string, RecordedEntry[]>()
   readonly #visited = new Set<string>()
-  readonly nextSeq: number
 
   constructor(workflow: string, entries: readonly RecordedEntry[]) {
     this.#workflow = workflow
-    this.nextSeq = (entries.at(-1)?.seq ?? 0) + 1
     for (const entry of entries) {
       if (entry.kind === 'progress' || entry.kind === 'claimed') continue
       const known = this.#byKey.get(entry.key)

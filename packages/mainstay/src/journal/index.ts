@@ -1,5 +1,6 @@
+export type { EnqueuedWorkflow } from './claimed-workflow.ts'
 export { Engine, type EngineDependencies, type EngineOptions } from './engine.ts'
-export { cancelWorkflow, enqueueWorkflow, signalWorkflow, type NewWorkflow } from './enqueue.ts'
+export { cancelWorkflow, enqueueAlone, enqueueWorkflow, signalWorkflow, type NewWorkflow } from './enqueue.ts'
 export * from './errors.ts'
 export type { Decision, HistoryEntry, RecordedEntry } from './history.ts'
 export * from './inspect.ts'

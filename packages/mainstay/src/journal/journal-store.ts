@@ -4,28 +4,14 @@ import type { Queries, Store } from '../store/index.ts'
 import { Batcher } from './batcher.ts'
 import { claimPostgres } from './claim-postgres.ts'
 import { claimSqlite } from './claim-sqlite.ts'
+import { enqueuedFromRow, type ClaimedWorkflow } from './claimed-workflow.ts'
 import type { DueOptions } from './due.ts'
-import { StaleOwnerError } from './errors.ts'
+import { NotClaimed, StaleOwnerError } from './errors.ts'
 import type { RecordedEntry } from './history.ts'
 import { readHistories } from './read-history.ts'
 import { writeRecordsAlonePostgres, writeRecordsPostgres } from './record-postgres.ts'
 import { writeRecordsSqlite } from './record-sqlite.ts'
 import type { HistoryRecord } from './record.ts'
-
-/** A workflow that this engine now owns. */
-export interface ClaimedWorkflow {
-  readonly id: string
-  readonly name: string
-  readonly version: number
-  readonly subject: string
-  readonly input: Json
-  /** The fencing token of this claim. */
-  readonly fence: number
-  readonly createdAt: number
-  readonly cancelReason: string | null
-  readonly context: Json
-  readonly history: readonly RecordedEntry[]
-}
 
 /** A change of our own tables that is made in the transaction of the record. */
 export type AlongWith = (queries: Queries) => Promise<HistoryRecord>
@@ -51,7 +37,7 @@ export class JournalStore {
    * transaction, in the order in which they were handed over. Of one line, what is on disk is always a beginning of
    * what was handed over.
    *
-   * @throws StaleOwnerError, what the store throws, TypeError for data that is no JSON
+   * @throws NotClaimed, StaleOwnerError, what the store throws, TypeError for data that is no JSON
    */
   async record(record: HistoryRecord): Promise<void> {
     await this.#records.add(record)
@@ -60,14 +46,24 @@ export class JournalStore {
   /** Writes records and marks the lines of those that were not written. */
   async #write(batch: readonly HistoryRecord[]): Promise<void> {
     const records = batch.filter(({ line }) => line.lost === undefined)
-    if (records.length === 0) return
+    const [first] = records
+    if (first === undefined) return
+    const claimed = records.find(({ claim }) => claim !== undefined)?.line
+    if (claimed !== undefined && records.some(({ line }) => line !== claimed)) {
+      // A workflow is claimed by itself.
+      await this.#write(records.filter(({ line }) => line === claimed))
+      await this.#write(records.filter(({ line }) => line !== claimed))
+      return
+    }
     const store = this.#store
     try {
-      const stale =
+      const refused =
         store.kind === 'postgres'
           ? await writeRecordsAlonePostgres(store, records)
           : await store.write((queries) => writeRecordsSqlite(queries, records))
-      for (const { workflowId, fence, line } of stale) line.lost = new StaleOwnerError(workflowId, fence)
+      for (const { workflowId, fence, line } of refused) {
+        line.lost = line === claimed ? new NotClaimed(workflowId) : new StaleOwnerError(workflowId, fence)
+      }
     } catch (error) {
       if (records.length === 1 || isRetryable(error)) {
         const lost = error instanceof Error ? error : new Error(errorMessage(error))
@@ -144,15 +140,9 @@ export class JournalStore {
     return rows
       .toSorted((a, b) => a.created_at - b.created_at || (a.id < b.id ? -1 : 1))
       .map((row) => ({
-        id: row.id,
-        name: row.name,
-        version: row.version,
-        subject: row.subject,
-        input: parseJson(row.input, `the input of workflow ${row.id}`),
+        ...enqueuedFromRow(row),
         fence: row.fence,
-        createdAt: row.created_at,
         cancelReason: row.cancel_reason,
-        context: row.context === null ? null : parseJson(row.context, `the context of workflow ${row.id}`),
         history: histories.get(row.id) ?? [],
       }))
   }

@@ -2,8 +2,9 @@ import { CompiledQuery } from 'kysely'
 
 import { toJson } from '../core/json.ts'
 import type { Queries, Store } from '../store/index.ts'
+import { CLAIM_NEW } from './claim-postgres.ts'
 import { subjectLock } from './locks.ts'
-import { entryRow, outboxRow, reasonText, type HistoryRecord } from './record.ts'
+import { entryRow, outboxRow, reasonText, type FirstClaim, type HistoryRecord } from './record.ts'
 
 /**
  * The hot path of the journal on PostgreSQL: however many records, one statement, so one round trip and one flush.
@@ -94,17 +95,32 @@ const told = (place: number): string => `,
 /** More entries of one workflow at once are rare, and each number of them is a text that the server keeps a plan of. */
 const MAX_ENTRIES = 4
 
-/** The statements for one workflow, by the number of its entries: each text is made once. */
-const ONE = Array.from({ length: MAX_ENTRIES + 1 }, (_, entries) => {
-  const add = entries === 0 ? OWNED : `${added(3, entries)} returning workflow_id as id, fence`
+/** A statement, and the same that tells of its records as well. */
+interface Statement {
+  readonly quiet: string
+  readonly telling: string
+}
+
+/** Entries that are added to what `before` owns, in the places after its own. */
+function adding(before: string, places: number, entries: number): Statement {
+  const add = entries === 0 ? OWNED : `${added(places + 1, entries)} returning workflow_id as id, fence`
+  return { quiet: `${before}${add}`, telling: `${before}${told(places + 1 + entries * 5)}${add}` }
+}
+
+function changing(entries: number): Statement {
   const along = entries === 0 ? '' : `,\n  inserted as (${added(10, entries)})`
   return {
-    add: `${ADD}${add}`,
-    addTelling: `${ADD}${told(3 + entries * 5)}${add}`,
-    change: `${CHANGE}${along}${OWNED}`,
-    changeTelling: `${CHANGE}${told(10 + entries * 5)}${along}${OWNED}`,
+    quiet: `${CHANGE}${along}${OWNED}`,
+    telling: `${CHANGE}${told(10 + entries * 5)}${along}${OWNED}`,
   }
-})
+}
+
+/** The statements for one workflow, by the number of its entries: each text is made once. */
+const ONE = Array.from({ length: MAX_ENTRIES + 1 }, (_, entries) => ({
+  claim: adding(CLAIM_NEW, 4, entries),
+  add: adding(ADD, 2, entries),
+  change: changing(entries),
+}))
 
 interface Owned {
   readonly id: string
@@ -120,15 +136,21 @@ export async function writeRecordsPostgres(
   return staleOf(records, rows)
 }
 
-/** The same outside of a transaction: one round trip. */
+/**
+ * The same outside of a transaction: one round trip.
+ *
+ * @param records if one of them claims its workflow, all are of that workflow
+ */
 export async function writeRecordsAlonePostgres(
   store: Store,
   records: readonly HistoryRecord[],
 ): Promise<Set<HistoryRecord>> {
-  return staleOf(records, await store.writeStatement<Owned>(...statementOf(records)))
+  const owner = records.find(({ claim }) => claim !== undefined)
+  const statement = owner?.claim === undefined ? statementOf(records) : claimingStatementOf(records, owner, owner.claim)
+  return staleOf(records, await store.writeStatement<Owned>(...statement))
 }
 
-function statementOf(records: readonly HistoryRecord[]): [statement: string, parameters: unknown[]] {
+function statementOf(records: readonly HistoryRecord[]): [text: string, parameters: unknown[]] {
   const [first] = records
   const changes = records.flatMap((record) => (record.change === undefined ? [] : [changeRow(record, record.change)]))
   const entries = records.flatMap((record) => record.entries.map((entry) => entryRow(record, entry)))
@@ -137,13 +159,27 @@ function statementOf(records: readonly HistoryRecord[]): [statement: string, par
   const one = changes.length <= 1 ? ONE[entries.length] : undefined
   if (!alone || one === undefined)
     return [RECORD + (tells ? RECORD_TELL : '') + OWNED, recordParameters(records, tells)]
-  const [quiet, telling] = changes.length === 0 ? [one.add, one.addTelling] : [one.change, one.changeTelling]
+  const { quiet, telling } = changes.length === 0 ? one.add : one.change
   const parameters = [
     first.workflowId,
     first.fence,
     ...changes.flatMap(changeParameters),
     ...entries.flatMap(entryParameters),
   ]
+  return tells ? [telling, [...parameters, ...toldParameters(records)]] : [quiet, parameters]
+}
+
+/** For records of one workflow, the first of which claims it. */
+function claimingStatementOf(
+  records: readonly HistoryRecord[],
+  owner: HistoryRecord,
+  claim: FirstClaim,
+): [text: string, parameters: unknown[]] {
+  if (records.some(({ change }) => change !== undefined)) throw new TypeError('A claim changes no status of its own.')
+  const entries = records.flatMap((record) => record.entries.map((entry) => entryRow(record, entry)))
+  const { quiet, telling } = ONE[entries.length]?.claim ?? adding(CLAIM_NEW, 4, entries.length)
+  const parameters = [owner.workflowId, owner.fence, claim.engine, owner.at, ...entries.flatMap(entryParameters)]
+  const tells = records.some(({ events = [] }) => events.length > 0)
   return tells ? [telling, [...parameters, ...toldParameters(records)]] : [quiet, parameters]
 }
 

@@ -2,6 +2,7 @@ import { CompiledQuery } from 'kysely'
 
 import { toJson } from '../core/json.ts'
 import type { Queries } from '../store/index.ts'
+import { claimNewSqlite } from './claim-sqlite.ts'
 import { subjectLock } from './locks.ts'
 import { entryRow, outboxRow, reasonText, type HistoryRecord } from './record.ts'
 
@@ -21,11 +22,17 @@ const UNLOCK = 'delete from workflow_locks where workflow_id = ?'
 const RELEASE = `delete from workflow_locks where workflow_id = ?1
   and name = (select '${subjectLock('')}' || subject from workflows where id = ?1)`
 
-/** @returns the records that a newer owner made worthless; nothing of them was written */
+/**
+ * @param records if one of them claims its workflow, all are of that workflow
+ * @returns the records that somebody else's claim made worthless; nothing of them was written
+ */
 export async function writeRecordsSqlite(
   queries: Queries,
   records: readonly HistoryRecord[],
 ): Promise<Set<HistoryRecord>> {
+  const claiming = records.find(({ claim }) => claim !== undefined)
+  if (claiming?.claim !== undefined && !(await claimNewSqlite(queries, claiming, claiming.claim)))
+    return new Set(records)
   const asked = toJson(records.map(({ workflowId, fence }) => [workflowId, fence]))
   const owned = await queries.executeQuery<{ id: string; fence: number }>(CompiledQuery.raw(OWNED, [asked]))
   const tokens = new Map(owned.rows.map((row) => [row.id, row.fence]))

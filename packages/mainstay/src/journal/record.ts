@@ -18,6 +18,12 @@ export interface RecordLine {
   lost: Error | undefined
 }
 
+/** With it a record also claims its workflow, which nobody has had yet. */
+export interface FirstClaim {
+  /** The engine that claims. */
+  readonly engine: string
+}
+
 /** One indivisible addition to a workflow's history by its owner. */
 export interface HistoryRecord {
   readonly workflowId: string
@@ -28,6 +34,8 @@ export interface HistoryRecord {
   /** What is told of it, in the same transaction. */
   readonly events?: readonly MainstayEvent[] | undefined
   readonly line: RecordLine
+  /** Set in the first record of a workflow that was begun before it was claimed. Such a record changes no status. */
+  readonly claim?: FirstClaim | undefined
 }
 
 /** An event as a row of the outbox. */

@@ -1,30 +1,23 @@
 import type { Clock } from '../core/clock.ts'
 import { withDeadline } from '../core/deadline.ts'
 import { MainstayError, errorMessage, isRetryable } from '../core/errors.ts'
-import type { MainstayEvent } from '../core/event.ts'
 import type { Ids } from '../core/ids.ts'
 import type { Json } from '../core/json.ts'
 import type { Random } from '../core/random.ts'
 import type { Queries } from '../store/index.ts'
 import { retryDelay } from './back-off.ts'
-import { tellActed, tellActing, tellRecorded } from './diagnostics.ts'
-import { StaleOwnerError, StepFailedError } from './errors.ts'
-import { Replay, type HistoryEntry, type RecordedEntry, type StepFailure } from './history.ts'
-import type { ClaimedWorkflow, JournalStore } from './journal-store.ts'
+import { tellActed, tellActing } from './diagnostics.ts'
+import { StepFailedError } from './errors.ts'
+import { Replay, type StepFailure } from './history.ts'
+import type { ClaimedWorkflow } from './claimed-workflow.ts'
 import { takeLock } from './locks.ts'
-import type { RecordLine, StatusChange } from './record.ts'
-import { isStoreTrouble } from './store-trouble.ts'
+import type { FirstClaim, StatusChange } from './record.ts'
+import { RunJournal, type RunJournalTools } from './run-journal.ts'
 import type { Signal, SleepOptions, StepAttempt, StepOptions, WaitOptions, WorkflowContext } from './workflow.ts'
 
-export interface RunTools {
-  readonly store: JournalStore
-  readonly clock: Clock
+export interface RunTools extends RunJournalTools {
   readonly ids: Ids
   readonly random: Random
-  /** Called after a change of our own tables, made by a workflow, is on disk. */
-  readonly afterCommit: () => void
-  /** What is told of an entry, in the transaction that writes it down. */
-  readonly tell: (entry: RecordedEntry) => MainstayEvent | undefined
   /** Waits longer than this give the workflow back instead of keeping it in memory. */
   readonly parkAfterMs: number
 }
@@ -49,6 +42,8 @@ export class WorkflowRun implements WorkflowContext {
   readonly workflowId: string
   readonly createdAt: number
   readonly clock: Clock
+  /** What it writes down. */
+  readonly journal: RunJournal
   readonly #claimed: ClaimedWorkflow
   readonly #tools: RunTools
   readonly #replay: Replay
@@ -56,11 +51,13 @@ export class WorkflowRun implements WorkflowContext {
   readonly #inFlight = new Set<Promise<unknown>>()
   #leaving: Error | undefined
   readonly #takenNow = new Set<string>()
-  #seq: number
-  #lastRecord: Promise<void> = Promise.resolve()
-  #line: RecordLine = { lost: undefined }
 
-  constructor(claimed: ClaimedWorkflow, tools: RunTools, signal: AbortSignal) {
+  /** @param options.claim with it the run's first record claims the workflow; none when it was claimed before */
+  constructor(
+    claimed: ClaimedWorkflow,
+    tools: RunTools,
+    { signal, claim }: { signal: AbortSignal; claim: FirstClaim | undefined },
+  ) {
     this.workflowId = claimed.id
     this.createdAt = claimed.createdAt
     this.clock = tools.clock
@@ -68,7 +65,7 @@ export class WorkflowRun implements WorkflowContext {
     this.#tools = tools
     this.#signal = signal
     this.#replay = new Replay(`${claimed.name} ${claimed.id}`, claimed.history)
-    this.#seq = this.#replay.nextSeq
+    this.journal = new RunJournal(claimed, tools, claim)
   }
 
   async step<T>(key: string, options: StepOptions, act: (attempt: StepAttempt) => Promise<T>): Promise<T> {
@@ -83,21 +80,21 @@ export class WorkflowRun implements WorkflowContext {
         await this.#waitUntil(failure.retryAt)
         this.#enter()
       }
-      await this.#record([{ kind: 'intent', key, data: { input, attempt } }])
+      await this.journal.record([{ kind: 'intent', key, data: { input, attempt } }])
       // Meanwhile another branch may have parked the workflow, or an outcome that this act builds upon was lost.
       this.#enter()
       const repeated = past.attempts > 0 || attempt > 1
       const result = await this.#track(this.#attempt(key, { attempt, repeated }, options, act))
       if ('output' in result) {
         // Not awaited: it goes to disk together with the next intent, or with the end of the workflow.
-        this.#recordSoon([{ kind: 'outcome', key, data: { output: asData(result.output), attempt } }])
+        this.journal.recordSoon([{ kind: 'outcome', key, data: { output: asData(result.output), attempt } }])
         return result.output
       }
       const { error } = result
       if (this.#leaving !== undefined) throw this.#leaving
       this.#signal.throwIfAborted()
       failure = this.#judge(error, attempt, options)
-      await this.#record([{ kind: 'failure', key, data: failure }])
+      await this.journal.record([{ kind: 'failure', key, data: failure }])
       if (failure.retryAt === null) throw failed(key, failure, error)
     }
   }
@@ -108,7 +105,7 @@ export class WorkflowRun implements WorkflowContext {
     if (past !== undefined) return past.output as T
     let output: T | undefined
     await this.#track(
-      this.#recordAlong(async (queries, now) => {
+      this.journal.recordAlong(async (queries, now) => {
         output = await change(queries, now)
         return { kind: 'transaction', key, data: { input: asData(input), output: asData(output) } }
       }),
@@ -121,7 +118,9 @@ export class WorkflowRun implements WorkflowContext {
     const past = this.#replay.decision(key, rule, asData(inputs))
     if (past !== undefined) return past.verdict as V
     const verdict = decide(inputs)
-    this.#recordSoon([{ kind: 'decision', key, data: { rule, inputs: asData(inputs), verdict: asData(verdict) } }])
+    this.journal.recordSoon([
+      { kind: 'decision', key, data: { rule, inputs: asData(inputs), verdict: asData(verdict) } },
+    ])
     return verdict
   }
 
@@ -130,7 +129,7 @@ export class WorkflowRun implements WorkflowContext {
     const past = this.#replay.time(key)
     if (past !== undefined) return past
     const now = this.clock.now()
-    this.#recordSoon([{ kind: 'time', key, data: { now } }])
+    this.journal.recordSoon([{ kind: 'time', key, data: { now } }])
     return now
   }
 
@@ -139,7 +138,7 @@ export class WorkflowRun implements WorkflowContext {
     let until = this.#replay.timer(key)?.until
     if (until === undefined) {
       until = this.clock.now() + delayMs
-      await this.#record([{ kind: 'timer', key, data: { delayMs, until } }])
+      await this.journal.record([{ kind: 'timer', key, data: { delayMs, until } }])
     }
     // A workflow in memory has its subject's lock: to give it back is to park, however short the wait.
     if (releases === 'subject' && this.clock.now() < until) {
@@ -157,18 +156,18 @@ export class WorkflowRun implements WorkflowContext {
     let until = past.wait?.until
     if (until === undefined) {
       until = this.clock.now() + timeoutMs
-      await this.#record([{ kind: 'wait', key, data: { names, until, held: held ?? null } }])
+      await this.journal.record([{ kind: 'wait', key, data: { names, until, held: held ?? null } }])
     }
     const taken = this.#replay.takenSignals()
     const sent = await this.#tools.store.signals(this.workflowId, names)
     const next = sent.find((signal) => !taken.has(signal.id) && !this.#takenNow.has(signal.id))
     if (next !== undefined) {
       this.#takenNow.add(next.id)
-      await this.#record([{ kind: 'signal', key, data: next }])
+      await this.journal.record([{ kind: 'signal', key, data: next }])
       return { name: next.name, data: next.data }
     }
     if (this.clock.now() >= until) {
-      await this.#record([{ kind: 'signal', key, data: { id: null, name: null, data: null } }])
+      await this.journal.record([{ kind: 'signal', key, data: { id: null, name: null, data: null } }])
       return undefined
     }
     const status = held === undefined ? 'waiting' : 'held'
@@ -181,7 +180,7 @@ export class WorkflowRun implements WorkflowContext {
     if (past !== undefined) return past
     let acquired = false
     await this.#track(
-      this.#recordAlong(async (queries, now) => {
+      this.journal.recordAlong(async (queries, now) => {
         acquired = await takeLock(queries, lock, this.workflowId, now)
         return { kind: 'lock', key, data: { lock, acquired } }
       }),
@@ -208,46 +207,9 @@ export class WorkflowRun implements WorkflowContext {
     while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight)
   }
 
-  /** Why something of this run could not be written; undefined while all of it was. */
-  async lost(): Promise<Error | undefined> {
-    await this.#lastRecord
-    return this.#line.lost
-  }
-
-  /** Writes the workflow's new status; with it goes whatever has not reached the disk yet. */
-  async change(change: StatusChange): Promise<void> {
-    await this.#makeWay(change)
-    await this.#record([], change)
-  }
-
-  /** Writes how the workflow ended, in one transaction with what `ended` changes in our own tables. */
-  async end(change: StatusChange, ended: (queries: Queries, now: number) => Promise<void>): Promise<void> {
-    await this.#makeWay(change)
-    await this.#recordedSoFar()
-    const now = this.clock.now()
-    await this.#tools.store.recordAlong(this.#owner(), async (queries) => {
-      await ended(queries, now)
-      return { ...this.#owner(), at: now, entries: [], change }
-    })
-    tellRecorded({ workflowId: this.workflowId, entries: [], status: change.status })
-    this.#tools.afterCommit()
-  }
-
-  #owner(): { workflowId: string; fence: number; line: RecordLine } {
-    return { workflowId: this.workflowId, fence: this.#claimed.fence, line: this.#line }
-  }
-
-  /** A record that cannot be written at all, because of its data, does not keep the workflow from failing over it. */
-  async #makeWay({ status }: StatusChange): Promise<void> {
-    if (status !== 'failed' && status !== 'cancelled') return
-    const lost = await this.lost()
-    if (lost === undefined || lost instanceof StaleOwnerError || isStoreTrouble(lost)) return
-    this.#line = { lost: undefined }
-  }
-
   #enter(): void {
     if (this.#leaving !== undefined) throw this.#leaving
-    if (this.#line.lost !== undefined) throw this.#line.lost
+    if (this.journal.knownLoss !== undefined) throw this.journal.knownLoss
     this.#signal.throwIfAborted()
   }
 
@@ -269,7 +231,8 @@ export class WorkflowRun implements WorkflowContext {
             repeated,
             fence: this.#claimed.fence,
             signal,
-            progress: (fraction, message) => this.#recordSoon([{ kind: 'progress', key, data: { fraction, message } }]),
+            progress: (fraction, message) =>
+              this.journal.recordSoon([{ kind: 'progress', key, data: { fraction, message } }]),
           }),
       )
       tellActed(told)
@@ -309,47 +272,7 @@ export class WorkflowRun implements WorkflowContext {
       this.#inFlight.delete(work)
     }
   }
-
-  async #record(entries: readonly HistoryEntry[], change?: StatusChange): Promise<void> {
-    const at = this.clock.now()
-    const numbered = entries.map((entry) => Object.assign({ seq: this.#seq++ }, entry))
-    const events = this.#told(numbered, at)
-    await this.#tools.store.record({ ...this.#owner(), at, entries: numbered, change, events })
-    tellRecorded({ workflowId: this.workflowId, entries, status: change?.status })
-    if (events.length > 0) this.#tools.afterCommit()
-  }
-
-  #told(entries: readonly (HistoryEntry & { readonly seq: number })[], at: number): MainstayEvent[] {
-    const { fence } = this.#claimed
-    return entries.flatMap((entry) => this.#tools.tell({ ...entry, fence, at }) ?? [])
-  }
-
-  /** Hands entries over without waiting; a failure shows at the next question, before anything else is done. */
-  #recordSoon(entries: readonly HistoryEntry[]): void {
-    this.#lastRecord = this.#record(entries).catch(toldByLine)
-  }
-
-  /** Waits for what was handed over without waiting, so that entries reach the disk in the order of their numbers. */
-  async #recordedSoFar(): Promise<void> {
-    const lost = await this.lost()
-    if (lost !== undefined) throw lost
-  }
-
-  async #recordAlong(change: (queries: Queries, now: number) => Promise<HistoryEntry>): Promise<void> {
-    await this.#recordedSoFar()
-    const now = this.clock.now()
-    const seq = this.#seq++
-    const { entries } = await this.#tools.store.recordAlong(this.#owner(), async (queries) => {
-      const numbered = [Object.assign({ seq }, await change(queries, now))]
-      return { ...this.#owner(), at: now, entries: numbered, events: this.#told(numbered, now) }
-    })
-    tellRecorded({ workflowId: this.workflowId, entries, status: undefined })
-    this.#tools.afterCommit()
-  }
 }
-
-/** The line remembers why a record was lost, and everything that follows asks it. */
-function toldByLine(): void {}
 
 /** Plain data is what JSON can hold; the type system cannot see that of an interface. */
 function asData(value: unknown): Json {

@@ -1,5 +1,5 @@
 import { findHost, type Notification, type NotificationType } from '../ha/index.ts'
-import { enqueueWorkflow } from '../journal/index.ts'
+import { enqueueWorkflow, type EnqueuedWorkflow } from '../journal/index.ts'
 import type { Queries } from '../store/index.ts'
 import { payloadText } from './rules/payload-text.ts'
 
@@ -15,10 +15,15 @@ export const WORKFLOW_OF: Readonly<Record<NotificationType, string>> = {
  * other, and both have the same id. Notifications of one host are handled one at a time (ha-api.md 11.3, step 2).
  *
  * @param now milliseconds since the Unix epoch
+ * @returns what an engine can be told of once the transaction is on disk
  */
-export async function startRecovery(queries: Queries, notification: Notification, now: number): Promise<void> {
+export async function startRecovery(
+  queries: Queries,
+  notification: Notification,
+  now: number,
+): Promise<EnqueuedWorkflow> {
   const host = await findHost(queries, notification.sourceHostUuid)
-  await enqueueWorkflow(
+  return await enqueueWorkflow(
     queries,
     {
       id: notification.uuid,

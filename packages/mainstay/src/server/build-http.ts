@@ -10,7 +10,7 @@ import {
 import { eventPaths } from '../events/openapi/paths.ts'
 import type { StreamService } from '../events/stream-service.ts'
 import type { WebhookDesk } from '../events/webhooks/desk.ts'
-import { findWorkflow, workflowHistory, type WorkflowSummary } from '../journal/index.ts'
+import { findWorkflow, workflowHistory, type EnqueuedWorkflow, type WorkflowSummary } from '../journal/index.ts'
 import { poolRoutes } from '../pool/routes/index.ts'
 import { RecoveryDesk, computeHostRoutes, progressDetails, recoveryRoutes, startRecovery } from '../recovery/index.ts'
 import type { Queries } from '../store/index.ts'
@@ -39,11 +39,11 @@ export async function buildHttp(parts: Parts, access: Access, { stream, webhooks
   await serveEvents(app, access, parts, webhooks)
   await serveNotifications(app, access, parts)
   if (!config.server.roles.includes('api')) return app
-  const wake = (): void => {
-    engine.poke()
+  const wake = (enqueued?: EnqueuedWorkflow): void => {
+    engine.poke(enqueued)
     relay.poke()
   }
-  const desk = new RecoveryDesk({ store, clock, ids, poke: wake })
+  const desk = new RecoveryDesk({ store, clock, ids, poke: () => wake() })
   const native = { clock, logger, authenticate: access.authenticate }
   await registerNative(app, native, (routes) => {
     recoveryRoutes(routes, { desk, authorize: access.authorize })
@@ -65,10 +65,10 @@ export async function buildHttp(parts: Parts, access: Access, { stream, webhooks
     clock,
     ids,
     logger,
-    startRecovery: async (queries: Queries, notification: Notification): Promise<void> => {
-      await startRecovery(queries, notification, clock.now())
+    startRecovery: async (queries: Queries, notification: Notification): Promise<() => void> => {
+      const enqueued = await startRecovery(queries, notification, clock.now())
+      return () => wake(enqueued)
     },
-    afterCommit: wake,
   }
   const api = createHaApi({
     ...ha,

@@ -31,13 +31,21 @@ export interface ActionDeps {
   readonly random: Random
   readonly authorize: Authorize
   readonly announcer: Announcer
-  /** Called in the transaction that stores the notification. */
-  readonly startRecovery: (queries: Queries, notification: Notification, context: RequestContext) => Promise<void>
+  readonly startRecovery: StartRecovery
   /** What is known of a notification's recovery, whether or not an engine runs. */
   readonly readProgress: (notificationUuid: string) => Promise<ProgressDetail[]>
-  /** Called after a notification has been committed, so that whoever works on it need not poll. */
-  readonly afterCommit: () => void
 }
+
+/**
+ * Starts the recovery of a notification, in the transaction that stores it.
+ *
+ * @returns what is called once the transaction is on disk, so that whoever works on it need not poll
+ */
+export type StartRecovery = (
+  queries: Queries,
+  notification: Notification,
+  context: RequestContext,
+) => Promise<() => void>
 
 /** One request that has passed every check before its action. */
 export interface Call<Body = Json> {

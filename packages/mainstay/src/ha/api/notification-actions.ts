@@ -77,19 +77,20 @@ async function storeReport(
   report: Report,
   { context, idempotencyKey }: Pick<Call, 'context' | 'idempotencyKey'>,
 ): Promise<Notification> {
+  let begin: () => void = nothingToDo
   try {
-    const stored = await deps.announcer.change('create', context, async (queries, begin) => {
+    const stored = await deps.announcer.change('create', context, async (queries, announce) => {
       const repeated = await findRepeated(queries, idempotencyKey, report)
       if (repeated !== undefined) return { result: repeated, after: undefined }
       const accepted = await acceptReport(deps, queries, report)
       const wanted = { ...accepted, idempotencyKey }
       const { uuid: _notYetKnown, idempotencyKey: _notTold, ...known } = wanted
-      begin({ resource: 'notification', notification: { ...known, status: 'new' } })
+      announce({ resource: 'notification', notification: { ...known, status: 'new' } })
       const notification = await insertNotification(queries, wanted, deps.clock.now())
-      await deps.startRecovery(queries, notification, context)
+      begin = await deps.startRecovery(queries, notification, context)
       return { result: notification, after: { resource: 'notification', notification } }
     })
-    deps.afterCommit()
+    begin()
     return stored
   } catch (error) {
     // The same key may have been stored after it was looked for; its report is then a duplicate of itself.
@@ -100,6 +101,9 @@ async function storeReport(
     return repeated
   }
 }
+
+/** Its recovery was begun before. */
+function nothingToDo(): void {}
 
 /**
  * What the same report left when it came before.

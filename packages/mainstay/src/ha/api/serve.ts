@@ -22,14 +22,13 @@ import { routeMasakari } from './route.ts'
 import { runRoute } from './run-route.ts'
 import { multipleChoices, versionList } from './version-documents.ts'
 
-export interface ServeDeps extends Omit<ActionDeps, 'announcer' | 'authorize' | 'afterCommit' | 'random'> {
+export interface ServeDeps extends Omit<ActionDeps, 'announcer' | 'authorize' | 'random'> {
   /** Chance; the operating system's unless given. */
   readonly random?: Random
   /** Who asks; `noauth2` unless given. */
   readonly authenticate?: Authenticate
   /** What they may do; admins everything and others nothing unless given. */
   readonly authorize?: ActionDeps['authorize']
-  readonly afterCommit?: () => void
   readonly publishFailure?: Publish | undefined
   readonly notifier?: Notifier | undefined
 }
@@ -48,7 +47,6 @@ export function serveExchange(deps: ServeDeps): (exchange: Exchange) => Promise<
   const actionDeps: ActionDeps = {
     ...deps,
     authorize: deps.authorize ?? ((_rule, context) => context.isAdmin),
-    afterCommit: deps.afterCommit ?? (() => undefined),
     random: deps.random ?? new SystemRandom(),
     announcer: new Announcer(deps),
   }

@@ -75,7 +75,10 @@ export async function startHa({
       store: used,
       options: { ...defaultHaOptions, ...options },
       platform: { computeHostExists: async (name) => !name.startsWith('unknown') },
-      startRecovery: async (_queries, notification) => void recoveries.push(notification),
+      startRecovery: async (_queries, notification) => {
+        recoveries.push(notification)
+        return () => undefined
+      },
       readProgress: async () => [],
       publishFailure: { publish: (event) => void events.push(event) },
       ...deps,

@@ -10,6 +10,7 @@ import { Metrics } from '../../core/metrics.ts'
 import { SeededRandom } from '../../core/random.ts'
 import { TaskGroup } from '../../core/task-group.ts'
 import { SqliteStore, type Store } from '../../store/index.ts'
+import type { EnqueuedWorkflow } from '../claimed-workflow.ts'
 import { Engine, type EngineOptions } from '../engine.ts'
 import { cancelWorkflow, enqueueWorkflow, signalWorkflow } from '../enqueue.ts'
 import type { RecordedEntry } from '../history.ts'
@@ -61,9 +62,9 @@ export class TestJournal implements AsyncDisposable {
     this.#engines.splice(this.#engines.indexOf(engine), 1)
   }
 
-  async enqueue(id: string, { subject = id, name = 'test', input = null as Json } = {}): Promise<void> {
+  async enqueue(id: string, { subject = id, name = 'test', input = null as Json } = {}): Promise<EnqueuedWorkflow> {
     const workflow = { id, name, version: 1, subject, input }
-    await this.store.write((queries) => enqueueWorkflow(queries, workflow, this.clock.now()))
+    return await this.store.write((queries) => enqueueWorkflow(queries, workflow, this.clock.now()))
   }
 
   async signal(workflowId: string, name: string, data: Json = null): Promise<void> {

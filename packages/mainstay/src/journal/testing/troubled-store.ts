@@ -6,8 +6,12 @@ export class TroubledStore implements Store {
   readonly read: Queries
   /** Throws what the next writes throw; undefined lets them through. */
   trouble: (() => Error) | undefined
+  /** Throws what writes throw after they were made; undefined lets their answers through. */
+  answerLost: (() => Error) | undefined
   /** Writes that were refused. */
   refused = 0
+  /** Writes that were let through. */
+  writes = 0
   readonly #store: Store
 
   constructor(store: Store) {
@@ -22,7 +26,9 @@ export class TroubledStore implements Store {
 
   async write<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
     this.#refuse()
-    return await this.#store.write(work)
+    const result = await this.#store.write(work)
+    if (this.answerLost !== undefined) throw this.answerLost()
+    return result
   }
 
   async writeStatement<Row>(sql: string, parameters: readonly unknown[]): Promise<Row[]> {
@@ -47,7 +53,10 @@ export class TroubledStore implements Store {
   }
 
   #refuse(): void {
-    if (this.trouble === undefined) return
+    if (this.trouble === undefined) {
+      this.writes += 1
+      return
+    }
     this.refused += 1
     throw this.trouble()
   }

@@ -136,7 +136,7 @@ export class RecoveryLab implements AsyncDisposable {
     const uuid = `bbbbbbbb-0000-4000-8000-${String(this.#notifications).padStart(12, '0')}`
     const now = this.journal.clock.now()
     const source = await this.host(host)
-    await this.journal.store.write(async (queries) => {
+    const enqueued = await this.journal.store.write(async (queries) => {
       await queries
         .insertInto('notifications')
         .values({
@@ -154,9 +154,9 @@ export class RecoveryLab implements AsyncDisposable {
           deleted_at: null,
         })
         .execute()
-      await startRecovery(queries, (await findNotification(queries, uuid))!, now)
+      return await startRecovery(queries, (await findNotification(queries, uuid))!, now)
     })
-    this.engine.poke()
+    this.engine.poke(enqueued)
     return uuid
   }
 
