@@ -19,6 +19,9 @@ import type { RecordedEntry } from './history.ts'
  * intent without an outcome means that the act may have happened: the step runs again, told so by `repeated`, and
  * must look before it acts.
  *
+ * An engine may run a new workflow before it has claimed it, up to the first thing that is written down: that record
+ * claims it, and until it is on disk nothing acts. Refused, it leaves no trace.
+ *
  * Invariants, all of them kept by the database and not by the process:
  * 1. One owner. Every claim raises the workflow's fencing token; a write with an older token is refused whole.
  * 2. A workflow runs only while it holds its subject's lock, which one workflow has at a time: it gets the lock with the
