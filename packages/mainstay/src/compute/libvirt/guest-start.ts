@@ -8,8 +8,10 @@ import {
 } from '@mainstay/libvirt-rpc'
 
 import type { Clock } from '../../core/clock.ts'
+import { errorMessage } from '../../core/errors.ts'
 import { InstanceRefusedError, InstanceStateError } from '../errors.ts'
 import { isMoving, type GuestRecord } from './guest-record.ts'
+import { judgeStart, type StartedGuest } from './judge-start.ts'
 import { executes, looksCreatedPaused } from './instance-state.ts'
 import { isHalfStarted } from './instance-view.ts'
 import type { Inventory } from './inventory.ts'
@@ -55,26 +57,35 @@ export async function startHere(
   const left = isHalfStarted(record, live) ? record.startingSince : null
   const start = { record, since: left ?? (await mark(services, record)) }
   if (left === null) await createPaused(services, start, bounds)
-  const now = await inventory.find(record.uuid)
-  if (!isPlace(now, record)) {
-    // What this call has created is nobody else's, whatever it does.
-    await takeBack(services, record, { evenIfItRuns: left === null })
-    throw movedMeanwhile(record)
-  }
-  if (now.startingSince !== start.since) {
-    // The mark is off: somebody has let it run, or ended it.
-    if (now.startingSince === null) await takeBack(services, record, { evenIfItRuns: false })
-    throw takenOver(record)
+  const verdict = judgeStart(startedGuest(await inventory.find(record.uuid), start, { created: left === null }))
+  if (verdict.act === 'give up') {
+    const refusal = REFUSALS[verdict.because](record)
+    if (verdict.takeAway !== 'none') {
+      await orCopyLeft(takeAway(services, record, { evenIfItRuns: verdict.takeAway === 'any' }), refusal, record)
+    }
+    throw refusal
   }
   try {
     await letRun(services, start, bounds)
   } catch (error) {
     // As if the creation had been refused, which is what a lock manager means by it.
-    if (error instanceof InstanceRefusedError && left === null) await takeBackNew(services, start, bounds)
+    if (error instanceof InstanceRefusedError && left === null) {
+      await orCopyLeft(takeNewAway(services, start, bounds), error, record)
+    }
     throw error
   }
   const running = { state: 'active', fencedAt: null, runAgain: null, startingSince: null } as const
   await inventory.change(record.uuid, (kept) => (isOwn(kept, start) ? { ...kept, ...running } : undefined))
+}
+
+function startedGuest(
+  now: GuestRecord | undefined,
+  { record, since }: Start,
+  { created }: { created: boolean },
+): StartedGuest {
+  if (!isPlace(now, record)) return { place: 'elsewhere', mark: 'off', created }
+  const mark = now.startingSince === since ? 'ours' : now.startingSince === null ? 'off' : 'another'
+  return { place: 'here', mark, created }
 }
 
 /** @throws InstanceStateError when somebody has begun to restart the guest elsewhere */
@@ -119,7 +130,7 @@ async function letRun({ host }: GuestStartServices, { record }: Start, bounds: C
 }
 
 /** Takes the copy away, also when whoever asked for the start has given up. */
-async function takeBack(
+async function takeAway(
   { host, actTimeoutMs }: GuestStartServices,
   record: GuestRecord,
   { evenIfItRuns }: { evenIfItRuns: boolean },
@@ -138,10 +149,10 @@ async function takeBack(
 }
 
 /** Takes away what was created anew. One that was restored from a managed save has its memory nowhere else: it stays. */
-async function takeBackNew(services: GuestStartServices, start: Start, bounds: CallBounds): Promise<void> {
+async function takeNewAway(services: GuestStartServices, start: Start, bounds: CallBounds): Promise<void> {
   const seen = await services.host.guestState(start.record.uuid, bounds)
   if (seen?.state !== DomainState.PAUSED || seen.reason !== PausedReason.USER) return
-  await takeBack(services, start.record, { evenIfItRuns: false })
+  await takeAway(services, start.record, { evenIfItRuns: false })
   await unmark(services.inventory, start)
 }
 
@@ -169,4 +180,19 @@ function takenOver({ uuid, name, host }: GuestRecord): InstanceStateError {
     `Guest ${uuid} (${name}) was not let run on host ${host}: meanwhile somebody else has started or stopped it. ` +
       `Ask for its state again.`,
   )
+}
+
+const REFUSALS = { moved: movedMeanwhile, 'taken over': takenOver }
+
+/** What was refused stays told when the copy that is left of it cannot be taken away. */
+async function orCopyLeft(taking: Promise<void>, refusal: Error, { uuid, host }: GuestRecord): Promise<void> {
+  try {
+    await taking
+  } catch (error) {
+    throw new InstanceStateError(
+      `${refusal.message} What was created on host ${host} could not be taken away (${errorMessage(error)}): look at it ` +
+        `with "virsh domstate ${uuid} --reason" there, and if it is paused, "virsh destroy ${uuid}".`,
+      { cause: error },
+    )
+  }
 }
