@@ -82,7 +82,7 @@ describe('the journal on PostgreSQL', () => {
         .values(rows as never)
         .execute()
     })
-    await journal.engine([definition], hand)
+    await journal.engine([definition], { clock: hand })
     await journal.idle()
     while (hand.now() < leaseUntil + 10 * POLL_MS) {
       await hand.advance(POLL_MS)

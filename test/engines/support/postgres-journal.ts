@@ -14,7 +14,8 @@ import {
   type WorkflowStatus,
   type WorkflowSummary,
 } from '../../../packages/mainstay/src/journal/index.ts'
-import { PostgresStore } from '../../../packages/mainstay/src/store/index.ts'
+import { errorLog } from '../../../packages/mainstay/src/journal/testing/error-log.ts'
+import { PostgresStore, type Store } from '../../../packages/mainstay/src/store/index.ts'
 
 const clock = new SystemClock()
 const ids = new SystemIds()
@@ -29,6 +30,7 @@ export const POLL_MS = 50
 export class PostgresJournal implements AsyncDisposable {
   readonly store: PostgresStore
   readonly tasks: TaskGroup[] = []
+  readonly #log = errorLog()
   readonly #engines: Engine[] = []
 
   private constructor(store: PostgresStore) {
@@ -42,16 +44,26 @@ export class PostgresJournal implements AsyncDisposable {
     return new PostgresJournal(store)
   }
 
-  async engine(definitions: readonly WorkflowDefinition[], engineClock: Clock = clock): Promise<Engine> {
-    const logger = silentLogger()
+  /** @param seen what the engine has instead of the real clock and the whole store */
+  async engine(
+    definitions: readonly WorkflowDefinition[],
+    seen: { readonly clock?: Clock; readonly store?: Store } = {},
+  ): Promise<Engine> {
+    const { logger } = this.#log
+    const engineClock = seen.clock ?? clock
     const tasks = new TaskGroup({ clock: engineClock, logger })
-    const deps = { store: this.store, clock: engineClock, ids, tasks, logger, metrics: new Metrics() }
+    const { store = this.store } = seen
+    const deps = { store, clock: engineClock, ids, tasks, logger, metrics: new Metrics() }
     const engine = new Engine(deps, { leaseMs: 1000, pollMs: POLL_MS, parkAfterMs: 0, stopTimeoutMs: 2000 })
     for (const definition of definitions) engine.register(definition)
     this.#engines.push(engine)
     this.tasks.push(tasks)
     await engine.start()
     return engine
+  }
+
+  errors(): readonly string[] {
+    return this.#log.errors
   }
 
   async stop(engine: Engine): Promise<void> {

@@ -45,6 +45,9 @@ export async function claimPostgres(store: Store, options: DueOptions): Promise<
  * Takes one workflow that nobody has had yet, as `owned` with its id and its first token. Not while somebody else is
  * claiming it, when it was cancelled, while others of its subject are due before it, or without the subject's lock.
  *
+ * Who is about to give the lock back still has it here: to wait for the end of his transaction would hold up whatever this
+ * engine writes, and what he leaves behind, which is older, would be overtaken.
+ *
  * $1 the workflow · $2 its first token · $3 the engine · $4 the time
  */
 export const CLAIM_NEW = `with new as (
@@ -52,6 +55,7 @@ export const CLAIM_NEW = `with new as (
     where w.id = $1 and w.status = 'pending' and w.fence = $2 - 1 and w.cancel_reason is null
       and not exists (select o.id from workflows o where o.subject = w.subject and o.id <> w.id
         and o.status in ('pending', 'waiting', 'held') and o.wake_at <= $4)
+      and not exists (select l.name from workflow_locks l where l.name = '${subjectLock('')}' || w.subject)
     for update of w skip locked),
   taken as (insert into workflow_locks (name, workflow_id, at) select lock, id, $4 from new
     on conflict (name) do nothing returning workflow_id),

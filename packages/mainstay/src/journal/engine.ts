@@ -137,8 +137,10 @@ export class Engine {
    *   without looking, and claims it with the first thing that it writes down: a round trip and a flush less
    */
   poke(enqueued?: EnqueuedWorkflow): void {
-    const isIdle = !this.#stopped && this.#running.size === 0 && this.#options.maxConcurrent > 0
-    if (enqueued !== undefined && isIdle && this.#definitions.has(enqueued.name)) {
+    // A look that is under way does not know that this engine runs it, and would take it for abandoned once it is claimed.
+    const isIdle = this.#running.size === 0 && !this.#claimer.claiming
+    const hasRoom = !this.#stopped && this.#options.maxConcurrent > 0
+    if (enqueued !== undefined && isIdle && hasRoom && this.#definitions.has(enqueued.name)) {
       this.#begin(firstClaimed(enqueued), { engine: this.#id })
     } else {
       this.#claimer.look('waking')
@@ -231,8 +233,7 @@ export class Engine {
         await this.#execute(definition, claimed, run, stop)
         this.#troubled.forget(claimed.id)
       } catch (error) {
-        const { times } = this.#troubled.add(claimed.id, error)
-        this.#loggerOf(claimed).error({ err: error, times }, `It goes on later: ${errorMessage(error)}`)
+        this.#postpone(claimed, error)
       } finally {
         // Once it was parked, another run of it may have begun already.
         if (this.#running.get(claimed.id)?.run === run) this.#running.delete(claimed.id)
@@ -243,6 +244,16 @@ export class Engine {
     const spawn = (): Promise<void> => this.#deps.tasks.spawn(`workflow ${claimed.name} ${claimed.id}`, work)
     const task = context === undefined ? spawn() : runInContext(context, spawn)
     task.catch(ignoreLogged)
+  }
+
+  #postpone(claimed: ClaimedWorkflow, error: unknown): void {
+    const logger = this.#loggerOf(claimed)
+    if (error instanceof NotClaimed) {
+      logger.debug(error.message)
+      return
+    }
+    const { times } = this.#troubled.add(claimed.id, error)
+    logger.error({ err: error, times }, `It goes on later: ${errorMessage(error)}`)
   }
 
   async #execute(
@@ -281,8 +292,6 @@ export class Engine {
     if (reason instanceof Parked) {
       await run.journal.change(reason.change)
       if (reason.change.wakeAt !== null) this.#claimer.wakeBy(reason.change.wakeAt)
-    } else if (reason instanceof NotClaimed) {
-      logger.debug(reason.message)
     } else if (reason instanceof StaleOwnerError || reason instanceof LeaseLostError) {
       logger.warn(reason.message)
     } else if (reason instanceof ShutdownError) {
@@ -291,12 +300,16 @@ export class Engine {
       await run.journal.change({ status: 'waiting', wakeAt: now, reason: 'handed over at shutdown', result: null })
     } else if (reason instanceof WorkflowCancelledError) {
       await this.#end(definition, claimed, run, { status: 'cancelled', reason: reason.message, result: null })
-    } else if (isStoreTrouble(reason)) {
-      // Nothing can be written now; the workflow stays ours and is claimed again after a while.
+    } else if (isStoreTrouble(reason) || reason instanceof NotClaimed) {
+      // Nothing can be written now; what is ours stays ours and is claimed again after a while.
       throw reason
     } else {
-      logger.error({ err: reason }, `The workflow failed: ${errorMessage(reason)}`)
+      // Of what may be somebody else's nothing is said before it is ours.
+      const isOwned = await run.journal.owned()
+      const tell = (): void => logger.error({ err: reason }, `The workflow failed: ${errorMessage(reason)}`)
+      if (isOwned) tell()
       await this.#end(definition, claimed, run, { status: 'failed', reason: errorMessage(reason), result: null })
+      if (!isOwned) tell()
     }
   }
 

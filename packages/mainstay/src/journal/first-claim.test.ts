@@ -1,7 +1,7 @@
-import { pino } from 'pino'
 import { expect, test } from 'vitest'
 
 import { StoreUnavailableError } from '../store/index.ts'
+import { errorLog } from './testing/error-log.ts'
 import { firstClaimConformance, type ClaimJournal } from './testing/first-claim-conformance.ts'
 import { TestJournal } from './testing/start-journal.ts'
 import { TroubledStore } from './testing/troubled-store.ts'
@@ -9,10 +9,12 @@ import type { WorkflowDefinition } from './workflow.ts'
 
 async function open(): Promise<ClaimJournal> {
   const journal = await TestJournal.open()
+  const { logger, errors } = errorLog()
   return {
     store: journal.store,
+    errors: () => errors,
     engine: async (definitions) => {
-      const engine = journal.engine(definitions)
+      const engine = journal.engine(definitions, { logger })
       await engine.start()
       return engine
     },
@@ -100,8 +102,7 @@ test('a claim of which nobody knows whether it was made is taken for lost, and t
 
 test('an engine that is stopped while its claim is refused says nothing of it', async () => {
   await using journal = await TestJournal.open()
-  const said: unknown[] = []
-  const logger = pino({ level: 'warn' }, { write: (line: string) => void said.push(JSON.parse(line)) })
+  const { logger, errors } = errorLog()
   const engine = journal.engine([acting([])], { logger })
   await engine.start()
   await journal.clock.advance(0)
@@ -109,7 +110,7 @@ test('an engine that is stopped while its claim is refused says nothing of it', 
   const stopping = engine.stop()
   await journal.clock.advance(1000)
   await stopping
-  expect(said).toEqual([])
+  expect(errors).toEqual([])
 })
 
 test('a first record that the database did not take is tried again, by a look, and acts once', async () => {

@@ -80,6 +80,8 @@ async function storeReport(
   let begin: () => void = nothingToDo
   try {
     const stored = await deps.announcer.change('create', context, async (queries, announce) => {
+      // It may run again, and find then that another request has stored the same report.
+      begin = nothingToDo
       const repeated = await findRepeated(queries, idempotencyKey, report)
       if (repeated !== undefined) return { result: repeated, after: undefined }
       const accepted = await acceptReport(deps, queries, report)

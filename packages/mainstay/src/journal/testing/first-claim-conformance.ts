@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 
 import { ManualClock } from '../../core/clock.ts'
 import { MainstayError } from '../../core/errors.ts'
+import type { MainstayEvent } from '../../core/event.ts'
 import type { Json } from '../../core/json.ts'
 import type { Store } from '../../store/index.ts'
 import { firstClaimed, type EnqueuedWorkflow } from '../claimed-workflow.ts'
@@ -23,6 +24,8 @@ export interface ClaimJournal extends AsyncDisposable {
   enqueue(id: string, options?: { subject?: string; input?: Json }): Promise<EnqueuedWorkflow>
   until(id: string, wanted: WorkflowStatus): Promise<WorkflowSummary>
   stop(engine: Engine): Promise<void>
+  /** What the engines have logged as errors. */
+  errors(): readonly string[]
   /** Waits until the engines have nothing to do before their clocks move on. */
   idle(): Promise<void>
 }
@@ -31,6 +34,20 @@ export interface ClaimJournal extends AsyncDisposable {
 function claimingRecord(workflowId: string, seq = 1): HistoryRecord {
   const entries = [{ seq, ...INTENT }]
   return { workflowId, fence: 1, at: NOW, entries, line: { lost: undefined }, claim: { engine: 'first' } }
+}
+
+const NOW = 1
+
+const EVENT: MainstayEvent = {
+  id: 'event',
+  type: 'test.event',
+  severity: 'info',
+  occurredAt: NOW,
+  nodeName: null,
+  resourceId: null,
+  projectId: null,
+  correlationId: null,
+  payload: {},
 }
 
 const INTENT: HistoryEntry = { kind: 'intent', key: 'a', data: { input: null, attempt: 1 } }
@@ -42,7 +59,6 @@ class TestRefusalError extends MainstayError {
 }
 
 const step = { timeoutMs: 30_000 }
-const NOW = 1
 
 function workflow(run: (context: WorkflowContext, input: Json) => Promise<Json>): WorkflowDefinition {
   return { name: 'test', version: 1, run }
@@ -280,6 +296,55 @@ export function firstClaimConformance(open: (ctx: { skip: (note?: string) => nev
     expect(await read.selectFrom('workflow_locks').selectAll().execute()).toEqual([])
   })
 
+  test.for([0, 1, 2, 4, 5].flatMap((count) => [false, true].map((telling) => ({ count, telling }))))(
+    'claims with $count entries, events told: $telling',
+    async ({ count, telling }, ctx) => {
+      await using journal = await open(ctx)
+      await journal.enqueue('w', { subject: 'host' })
+      const store = new JournalStore(journal.store)
+      const line = { lost: undefined }
+      const events: MainstayEvent[] = telling ? [{ ...EVENT, id: 'told' }] : []
+      const records = Array.from({ length: Math.max(1, count) }, (_, at) => ({
+        ...claimingRecord('w', at + 1),
+        line,
+        ...(count === 0 ? { entries: [] } : {}),
+        ...(at === 0 ? { events } : { claim: undefined }),
+      }))
+      await Promise.all(records.map(async (each) => await store.record(each)))
+      const { read } = journal.store
+      const rows = await read.selectFrom('workflows').select(['status', 'owner', 'fence', 'wake_at']).execute()
+      expect(rows).toEqual([{ status: 'running', owner: 'first', fence: 1, wake_at: null }])
+      const history = await workflowHistory(read, 'w')
+      expect(history.map(({ seq, fence }) => [seq, fence])).toEqual(
+        Array.from({ length: count }, (_, at) => [at + 1, 1]),
+      )
+      const lock = { name: subjectLock('host'), workflow_id: 'w' }
+      expect(await read.selectFrom('workflow_locks').select(['name', 'workflow_id']).execute()).toEqual([lock])
+      const told = await read.selectFrom('event_outbox').select('event_id').execute()
+      expect(told).toEqual(events.map(({ id }) => ({ event_id: id })))
+    },
+  )
+
+  test('a function that fails before anything is written says so only of a workflow that is its own', async (ctx) => {
+    await using journal = await open(ctx)
+    const definition = workflow(async () => await Promise.reject(new TestRefusalError('bad input')))
+    const engine = await journal.engine([definition])
+    await journal.idle()
+    const lock = { name: subjectLock('host'), workflow_id: 'other', at: NOW }
+    await journal.store.write(async (queries) => {
+      await queries.insertInto('workflow_locks').values(lock).execute()
+    })
+    engine.poke(await journal.enqueue('w', { subject: 'host' }))
+    await journal.idle()
+    expect(journal.errors()).toEqual([])
+    await journal.store.write(async (queries) => {
+      await queries.deleteFrom('workflow_locks').where('workflow_id', '=', 'other').execute()
+    })
+    engine.poke()
+    await journal.until('w', 'failed')
+    expect(journal.errors()).toEqual([expect.stringContaining('bad input')])
+  })
+
   test('a claim that is refused harms nobody who writes at the same moment', async (ctx) => {
     await using journal = await open(ctx)
     const store = new JournalStore(journal.store)
@@ -300,6 +365,17 @@ export function firstClaimConformance(open: (ctx: { skip: (note?: string) => nev
   test.for([
     { how: 'a record', write: async (run: RunJournal) => await run.record([INTENT]) },
     { how: 'a change of our own', write: async (run: RunJournal) => await run.recordAlong(async () => INTENT) },
+    {
+      how: 'a record beside a change of our own',
+      write: async (run: RunJournal) => {
+        const [record, along] = await Promise.allSettled([
+          run.record([INTENT]),
+          run.recordAlong(async () => ({ ...INTENT, key: 'b' })),
+        ])
+        expect(record).toEqual({ status: 'rejected', reason: expect.any(NotClaimed) })
+        if (along.status === 'rejected') throw along.reason
+      },
+    },
   ])('once $how was refused, nothing is written with a token that is somebody else’s', async ({ write }, ctx) => {
     await using journal = await open(ctx)
     const store = new JournalStore(journal.store)
