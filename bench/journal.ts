@@ -23,6 +23,9 @@ import type { BenchResult } from './run.ts'
 
 const STEPS = 5
 
+/** Workflows of either kind that are run before any is counted: until then the machine still compiles what it runs. */
+const WARM_UP = 2000
+
 /** Adds a workflow; what it returns the engine is told of. */
 type Enqueue = (store: Store, workflow: NewWorkflow, now: number) => Promise<EnqueuedWorkflow>
 
@@ -56,9 +59,9 @@ async function measure(name: string, store: Store, results: BenchResult[], log: 
   await store.migrate()
   for (const concurrency of [1, 16, 256]) {
     const count = concurrency === 1 ? 1000 : 3000
-    // A server runs for months: what is measured is code that the machine has compiled and a database that has its plans.
+    // A server runs for months: what is measured is compiled code and a database that has its plans.
     for (const enqueue of [enqueueInTransaction, enqueueAlone]) {
-      await workflows(store, enqueue, { count: 500, concurrency })
+      await workflows(store, enqueue, { count: WARM_UP, concurrency })
     }
     const together = Math.round(await workflows(store, enqueueInTransaction, { count, concurrency }))
     const alone = Math.round(await workflows(store, enqueueAlone, { count, concurrency }))
