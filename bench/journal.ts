@@ -1,152 +1,21 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 
-import pLimit from 'p-limit'
-
-import { SystemClock } from '../packages/mainstay/src/core/clock.ts'
-import { SystemIds } from '../packages/mainstay/src/core/ids.ts'
-import { silentLogger } from '../packages/mainstay/src/core/logging.ts'
-import { Metrics } from '../packages/mainstay/src/core/metrics.ts'
-import { TaskGroup } from '../packages/mainstay/src/core/task-group.ts'
-import {
-  Engine,
-  enqueueAlone,
-  enqueueWorkflow,
-  type EnqueuedWorkflow,
-  type NewWorkflow,
-} from '../packages/mainstay/src/journal/index.ts'
-import { PostgresStore, SqliteStore, type Store } from '../packages/mainstay/src/store/index.ts'
-import { startPrivatePostgres } from '../test/engines/support/private-postgres.ts'
 import type { BenchResult } from './run.ts'
-
-const STEPS = 5
-
-/** Workflows of either kind that are run before any is counted: until then the machine still compiles what it runs. */
-const WARM_UP = 2000
-
-/** Adds a workflow; what it returns the engine is told of. */
-type Enqueue = (store: Store, workflow: NewWorkflow, now: number) => Promise<EnqueuedWorkflow>
-
-/** As the API does it: in a transaction with something of our own. */
-const enqueueInTransaction: Enqueue = async (store, workflow, now) =>
-  await store.write(async (queries) => await enqueueWorkflow(queries, workflow, now))
 
 /** Five-step workflows per second beside plain inserts with the same number of transactions, in the same run. */
 export async function run({ log }: { json: boolean; log: (line: string) => void }): Promise<BenchResult[]> {
   const results: BenchResult[] = []
-  const directory = await mkdtemp(join(tmpdir(), 'mainstay-bench-'))
-  try {
-    const sqlite = SqliteStore.open({ path: join(directory, 'journal.db') })
-    await measure('sqlite', sqlite, results, log)
-    await sqlite.close()
-  } finally {
-    await rm(directory, { recursive: true })
+  // In a process of its own, as a server has one store and never another beside it.
+  for (const kind of ['sqlite', 'postgres']) {
+    const script = fileURLToPath(new URL('journal-store.ts', import.meta.url))
+    const child = spawn(process.execPath, [script, kind], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit') as Promise<[number | null]>])
+    if (code !== 0) throw new Error(`The journal on ${kind} could not be measured: it ended with ${String(code)}.`)
+    results.push(...(JSON.parse(output) as BenchResult[]))
+    log(`${kind} is done`)
   }
-  await using postgres = await startPrivatePostgres()
-  const store = PostgresStore.open({
-    url: postgres.url,
-    clock: new SystemClock(),
-    logger: silentLogger(),
-  })
-  await measure('postgres', store, results, log)
-  await store.close()
   return results
-}
-
-async function measure(name: string, store: Store, results: BenchResult[], log: (line: string) => void): Promise<void> {
-  await store.migrate()
-  for (const concurrency of [1, 16, 256]) {
-    const count = concurrency === 1 ? 1000 : 3000
-    // A server runs for months: what is measured is compiled code and a database that has its plans.
-    for (const enqueue of [enqueueInTransaction, enqueueAlone]) {
-      await workflows(store, enqueue, { count: WARM_UP, concurrency })
-    }
-    const together = Math.round(await workflows(store, enqueueInTransaction, { count, concurrency }))
-    const alone = Math.round(await workflows(store, enqueueAlone, { count, concurrency }))
-    const inserts = Math.round(await plainInserts(store, concurrency === 1 ? 1000 : 10_000, concurrency))
-    log(
-      `${name}, ${concurrency} at a time: ${alone} workflows/s; ${together} if each is enqueued in a transaction; ${inserts} plain inserts/s`,
-    )
-    for (const [metric, value] of [
-      ['workflows_per_s', alone],
-      ['workflows_enqueued_in_transaction_per_s', together],
-    ] as const) {
-      results.push({
-        metric,
-        params: { store: name, steps: STEPS, concurrency },
-        value,
-        unit: '1/s',
-        baseline: { name: 'plain inserts, one transaction each', value: inserts },
-        ratio: Number((value / inserts).toFixed(3)),
-      })
-    }
-  }
-}
-
-/** Workflows per second, from the first enqueue until the last end is on disk. `concurrency` are under way at once. */
-async function workflows(
-  store: Store,
-  enqueue: Enqueue,
-  { count, concurrency }: { count: number; concurrency: number },
-): Promise<number> {
-  const clock = new SystemClock()
-  const ids = new SystemIds()
-  const logger = silentLogger()
-  const tasks = new TaskGroup({ clock, logger })
-  const engine = new Engine(
-    { store, clock, ids, tasks, logger, metrics: new Metrics() },
-    { maxConcurrent: concurrency },
-  )
-  engine.register({
-    name: 'bench',
-    version: 1,
-    run: async (context) => {
-      for (let step = 0; step < STEPS; step += 1) {
-        await context.step(`step-${step}`, { timeoutMs: 60_000, input: step }, async () => step)
-      }
-      return null
-    },
-  })
-  const ends = new Map<string, () => void>()
-  const onRecorded = (message: unknown): void => {
-    const { workflowId, status } = message as { workflowId: string; status: string | undefined }
-    if (status === 'completed') ends.get(workflowId)?.()
-  }
-  subscribe('mainstay.journal.recorded', onRecorded)
-  await engine.start()
-  const limit = pLimit(concurrency)
-  const one = async (): Promise<void> => {
-    const id = ids.ordered()
-    const ended = Promise.withResolvers<void>()
-    ends.set(id, ended.resolve)
-    const workflow = { id, name: 'bench', version: 1, subject: id, input: null }
-    engine.poke(await enqueue(store, workflow, clock.now()))
-    await ended.promise
-    ends.delete(id)
-  }
-  const startedAt = performance.now()
-  await Promise.all(Array.from({ length: count }, async () => await limit(one)))
-  const seconds = (performance.now() - startedAt) / 1000
-  unsubscribe('mainstay.journal.recorded', onRecorded)
-  await engine.stop()
-  return count / seconds
-}
-
-async function plainInserts(store: Store, count: number, concurrency: number): Promise<number> {
-  const ids = new SystemIds()
-  const startedAt = performance.now()
-  let next = 0
-  const feed = async (): Promise<void> => {
-    while (next < count) {
-      next += 1
-      const row = { id: ids.ordered(), workflow_id: 'plain', name: 'insert', data: '{"some":"data"}', at: 0 }
-      await store.write(async (queries) => {
-        await queries.insertInto('workflow_signals').values(row).execute()
-      })
-    }
-  }
-  await Promise.all(Array.from({ length: concurrency }, feed))
-  return count / ((performance.now() - startedAt) / 1000)
 }
