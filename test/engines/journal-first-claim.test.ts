@@ -11,7 +11,22 @@ import { usePostgres } from './support/shared-postgres.ts'
 
 const database = usePostgres()
 
-firstClaimConformance(async (ctx) => await PostgresJournal.open(await database(ctx)))
+/** Nobody dies here, however long the machine stalls. */
+const leaseMs = 30_000
+
+firstClaimConformance(async (ctx) => {
+  const journal = await PostgresJournal.open(await database(ctx))
+  return {
+    store: journal.store,
+    engine: async (definitions) => await journal.engine(definitions, { leaseMs }),
+    stop: async (engine) => await journal.stop(engine),
+    errors: () => journal.errors(),
+    enqueue: async (id, options) => await journal.enqueue(id, options),
+    until: async (id, wanted) => await journal.until(id, wanted),
+    idle: async () => await journal.idle(),
+    [Symbol.asyncDispose]: async () => await journal[Symbol.asyncDispose](),
+  }
+})
 
 test('a claim does not wait for whoever is about to give the subject back, and does not overtake what he leaves', async (ctx) => {
   await using journal = await PostgresJournal.open(await database(ctx))
@@ -69,7 +84,7 @@ test('a look that is under way does not take what the engine begins meanwhile', 
         return null
       }),
   }
-  const engine = await journal.engine([definition], { store })
+  const engine = await journal.engine([definition], { store, leaseMs })
   await store.looking.promise
   engine.poke(await journal.enqueue('w'))
   // Were it begun at once, this would be time enough for its first record.

@@ -44,17 +44,17 @@ export class PostgresJournal implements AsyncDisposable {
     return new PostgresJournal(store)
   }
 
-  /** @param seen what the engine has instead of the real clock and the whole store */
+  /** @param seen what the engine has instead of the real clock and the whole store, and how long its lease is */
   async engine(
     definitions: readonly WorkflowDefinition[],
-    seen: { readonly clock?: Clock; readonly store?: Store } = {},
+    { leaseMs = 1000, ...seen }: { readonly clock?: Clock; readonly store?: Store; readonly leaseMs?: number } = {},
   ): Promise<Engine> {
     const { logger } = this.#log
     const engineClock = seen.clock ?? clock
     const tasks = new TaskGroup({ clock: engineClock, logger })
     const { store = this.store } = seen
     const deps = { store, clock: engineClock, ids, tasks, logger, metrics: new Metrics() }
-    const engine = new Engine(deps, { leaseMs: 1000, pollMs: POLL_MS, parkAfterMs: 0, stopTimeoutMs: 2000 })
+    const engine = new Engine(deps, { leaseMs, pollMs: POLL_MS, parkAfterMs: 0, stopTimeoutMs: 2000 })
     for (const definition of definitions) engine.register(definition)
     this.#engines.push(engine)
     this.tasks.push(tasks)

@@ -87,6 +87,8 @@ export class Engine {
   readonly #finished
   #id: string
   #renewedAt = 0
+  /** Whether the lease of this id was on disk, and was not given up. */
+  #leads = false
   readonly #claimer: Claimer
   #stopped = true
   #timer: Disposable | undefined
@@ -139,8 +141,8 @@ export class Engine {
   poke(enqueued?: EnqueuedWorkflow): void {
     // A look that is under way does not know that this engine runs it, and would take it for abandoned once it is claimed.
     const isIdle = this.#running.size === 0 && !this.#claimer.claiming
-    const hasRoom = !this.#stopped && this.#options.maxConcurrent > 0
-    if (enqueued !== undefined && isIdle && hasRoom && this.#definitions.has(enqueued.name)) {
+    const mayClaim = this.#leads && !this.#stopped && this.#options.maxConcurrent > 0
+    if (enqueued !== undefined && isIdle && mayClaim && this.#definitions.has(enqueued.name)) {
       this.#begin(firstClaimed(enqueued), { engine: this.#id })
     } else {
       this.#claimer.look('waking')
@@ -165,10 +167,12 @@ export class Engine {
   }
 
   async #lead(): Promise<void> {
+    this.#leads = false
     const startedAt = this.#deps.clock.monotonic()
     const now = this.#deps.clock.now()
     await this.#store.renewLease(this.#id, { now, until: now + this.#options.leaseMs, first: true })
     this.#renewedAt = startedAt
+    this.#leads = true
   }
 
   #schedule(): void {
@@ -195,6 +199,7 @@ export class Engine {
       const lost = new LeaseLostError(this.#id, silentMs)
       this.#deps.logger.warn({ engine: this.#id, running: this.#running.size }, lost.message)
       this.#letGo(lost)
+      this.#leads = false
       await this.#store.endLease(this.#id)
       this.#id = this.#deps.ids.ordered()
       await this.#lead()
@@ -308,8 +313,11 @@ export class Engine {
       const isOwned = await run.journal.owned()
       const tell = (): void => logger.error({ err: reason }, `The workflow failed: ${errorMessage(reason)}`)
       if (isOwned) tell()
-      await this.#end(definition, claimed, run, { status: 'failed', reason: errorMessage(reason), result: null })
-      if (!isOwned) tell()
+      try {
+        await this.#end(definition, claimed, run, { status: 'failed', reason: errorMessage(reason), result: null })
+      } finally {
+        if (!isOwned && (await run.journal.owned())) tell()
+      }
     }
   }
 

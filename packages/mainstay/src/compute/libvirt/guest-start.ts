@@ -8,7 +8,7 @@ import {
 } from '@mainstay/libvirt-rpc'
 
 import type { Clock } from '../../core/clock.ts'
-import { errorMessage } from '../../core/errors.ts'
+import { errorMessage, isRetryable } from '../../core/errors.ts'
 import { InstanceRefusedError, InstanceStateError } from '../errors.ts'
 import { isMoving, type GuestRecord } from './guest-record.ts'
 import { judgeStart, type StartedGuest } from './judge-start.ts'
@@ -69,9 +69,8 @@ export async function startHere(
     await letRun(services, start, bounds)
   } catch (error) {
     // As if the creation had been refused, which is what a lock manager means by it.
-    if (error instanceof InstanceRefusedError && left === null) {
-      await orCopyLeft(takeNewAway(services, start, bounds), error, record)
-    }
+    if (error instanceof InstanceRefusedError && left === null)
+      await takeNewAway(services, start, { bounds, because: error })
     throw error
   }
   const running = { state: 'active', fencedAt: null, runAgain: null, startingSince: null } as const
@@ -149,10 +148,14 @@ async function takeAway(
 }
 
 /** Takes away what was created anew. One that was restored from a managed save has its memory nowhere else: it stays. */
-async function takeNewAway(services: GuestStartServices, start: Start, bounds: CallBounds): Promise<void> {
+async function takeNewAway(
+  services: GuestStartServices,
+  start: Start,
+  { bounds, because }: { bounds: CallBounds; because: InstanceRefusedError },
+): Promise<void> {
   const seen = await services.host.guestState(start.record.uuid, bounds)
   if (seen?.state !== DomainState.PAUSED || seen.reason !== PausedReason.USER) return
-  await takeAway(services, start.record, { evenIfItRuns: false })
+  await orCopyLeft(takeAway(services, start.record, { evenIfItRuns: false }), because, start.record)
   await unmark(services.inventory, start)
 }
 
@@ -184,12 +187,18 @@ function takenOver({ uuid, name, host }: GuestRecord): InstanceStateError {
 
 const REFUSALS = { moved: movedMeanwhile, 'taken over': takenOver }
 
-/** What was refused stays told when the copy that is left of it cannot be taken away. */
-async function orCopyLeft(taking: Promise<void>, refusal: Error, { uuid, host }: GuestRecord): Promise<void> {
+/** What was refused stays told when libvirt refuses to take the copy away as well. What passes is tried again. */
+async function orCopyLeft(
+  taking: Promise<void>,
+  refusal: InstanceStateError | InstanceRefusedError,
+  { uuid, host }: GuestRecord,
+): Promise<void> {
   try {
     await taking
   } catch (error) {
-    throw new InstanceStateError(
+    if (isRetryable(error)) throw error
+    const Same = refusal instanceof InstanceRefusedError ? InstanceRefusedError : InstanceStateError
+    throw new Same(
       `${refusal.message} What was created on host ${host} could not be taken away (${errorMessage(error)}): look at it ` +
         `with "virsh domstate ${uuid} --reason" there, and if it is paused, "virsh destroy ${uuid}".`,
       { cause: error },

@@ -37,6 +37,7 @@ function claimingRecord(workflowId: string, seq = 1): HistoryRecord {
 }
 
 const NOW = 1
+const NEW = { id: 'w', name: 'test', version: 1, subject: 'w', input: null }
 
 const EVENT: MainstayEvent = {
   id: 'event',
@@ -236,10 +237,9 @@ export function firstClaimConformance(open: (ctx: { skip: (note?: string) => nev
     )
     const engine = await journal.engine([definition])
     await journal.idle()
-    const never = { id: 'never', name: 'test', version: 1, subject: 'never', input: null }
     const added: EnqueuedWorkflow[] = []
     const rolledBack = journal.store.write(async (queries) => {
-      added.push(await enqueueWorkflow(queries, never, NOW))
+      added.push(await enqueueWorkflow(queries, { ...NEW, id: 'never' }, NOW))
       throw new TestRefusalError('rolled back')
     })
     await expect(rolledBack).rejects.toThrow(TestRefusalError)
@@ -402,10 +402,11 @@ export function firstClaimConformance(open: (ctx: { skip: (note?: string) => nev
     const definition = workflow(async (context) => await context.step('a', step, async () => (acts += 1)))
     const engine = await journal.engine([definition])
     await journal.idle()
-    const enqueued = await journal.enqueue('w')
-    await journal.store.write(
-      async (queries) => await cancelWorkflow(queries, { workflowId: 'w', reason: 'a test' }, enqueued.createdAt),
-    )
+    const enqueued = await journal.store.write(async (queries) => {
+      const added = await enqueueWorkflow(queries, NEW, NOW)
+      await cancelWorkflow(queries, { workflowId: NEW.id, reason: 'a test' }, NOW)
+      return added
+    })
     engine.poke(enqueued)
     expect(await journal.until('w', 'cancelled')).toMatchObject({ reason: expect.stringContaining('a test') })
     expect(acts).toBe(0)
@@ -434,6 +435,7 @@ export function firstClaimConformance(open: (ctx: { skip: (note?: string) => nev
     engine.poke(await journal.enqueue('w'))
     expect(await journal.until('w', 'failed')).toMatchObject({ reason: expect.stringContaining(reason), fence: 1 })
     expect(ended).toEqual(['failed'])
+    expect(journal.errors()).toEqual([expect.stringContaining(reason)])
   })
 
   test('an engine that is stopped before the first record is on disk leaves the workflow to others', async (ctx) => {

@@ -18,3 +18,23 @@ test.each([
   expect(explained).toMatchObject({ message: expect.stringMatching(words) as string })
   expect(isWorthRepeating(explained)).toBe(false)
 })
+
+test.each([
+  'EADDRNOTAVAIL',
+  'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+])('%s means that the server cannot be reached, which passes', (code) => {
+  const explained = explainPostgresError(Object.assign(new Error('said'), { code }), 'postgres://db')
+  expect(explained).toBeInstanceOf(StoreUnavailableError)
+  expect(explained).toMatchObject({ retryable: true, message: expect.stringContaining('does not answer') as string })
+})

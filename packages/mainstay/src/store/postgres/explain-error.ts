@@ -9,9 +9,16 @@ import {
 } from '../errors.ts'
 import { uniqueConflict } from '../unique-conflict.ts'
 
+/** What the operating system says of a server, or of the way to it, that is not there. */
 const CONNECTION_TROUBLE = new Set([
+  'EADDRNOTAVAIL',
+  'ECONNABORTED',
   'ECONNREFUSED',
   'ECONNRESET',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
   'ENOENT',
   'EPIPE',
   'ETIMEDOUT',
