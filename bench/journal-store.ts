@@ -24,7 +24,7 @@ import type { BenchResult } from './run.ts'
 const STEPS = 5
 
 /** Workflows of either kind that run before any is counted: a server runs for months, with compiled code and kept plans. */
-const WARM_UP = 2000
+const WARM_UP = 4000
 
 /** Adds a workflow; what it returns the engine is told of. */
 type Enqueue = (store: Store, workflow: NewWorkflow, now: number) => Promise<EnqueuedWorkflow>
