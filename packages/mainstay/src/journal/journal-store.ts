@@ -46,8 +46,7 @@ export class JournalStore {
   /** Writes records and marks the lines of those that were not written. */
   async #write(batch: readonly HistoryRecord[]): Promise<void> {
     const records = batch.filter(({ line }) => line.lost === undefined)
-    const [first] = records
-    if (first === undefined) return
+    if (records.length === 0) return
     const claimed = records.find(({ claim }) => claim !== undefined)?.line
     if (claimed !== undefined && records.some(({ line }) => line !== claimed)) {
       // A workflow is claimed by itself.
